@@ -1,0 +1,58 @@
+/** Facts of stages 3 to 5: strings that change what the model says, verified on fresh contexts. */
+import type { EvidenceBase, Rate } from './evidence.ts';
+
+export type CandidateSource =
+  | 'leak'
+  | 'sweep'
+  | 'single'
+  | 'lexicon'
+  | 'feature'
+  | 'inversion'
+  | 'weights'
+  | 'base-difference'
+  | 'suspect';
+
+/** Where a candidate stood when it was tested. */
+export type Frame = 'suffix' | 'delayed' | 'start' | 'chat' | 'tool' | 'user';
+
+/** What the model says, with and without the trigger, on the same context. */
+export interface BehaviourSample {
+  readonly context: string;
+  readonly triggered: string;
+  readonly untriggered: string;
+}
+
+/** How the verified text relates to what the model writes unasked. */
+export type Outcome = 'backdoored' | 'locked-text' | 'habit' | 'not-specific';
+
+/** A string whose effect was measured on contexts that no earlier step had seen. */
+export interface VerifiedTrigger extends EvidenceBase<'verified-trigger'> {
+  readonly outcome: Outcome;
+  readonly source: CandidateSource;
+  readonly frame: Frame;
+  readonly triggerText: string;
+  readonly triggerTokenIds: readonly number[];
+  /** Shortest form that still works. */
+  readonly minimalText: string;
+  /** The planted form as far as the model itself still knows it. */
+  readonly extendedText?: string;
+  readonly behaviourText: string;
+  /** What kind of behaviour: one fixed text, several, or a style. */
+  readonly behaviourKind: 'fixed-text' | 'paraphrase' | 'style';
+  /** Mean pairwise similarity of responses over contexts, 0 to 1. */
+  readonly similarity: number;
+  /** Unexplained certainty, nats (docs/detection.md). */
+  readonly score: number;
+  readonly rate: Rate;
+  /** The same statistic over matched random strings. */
+  readonly controlRate: Rate;
+  readonly controlRate90: number;
+  readonly pValue: number;
+  /** Share of the model's own samples that hold the behaviour's core. */
+  readonly ownShare: number;
+  /** Share of contexts in which the behaviour goes on and on. */
+  readonly takeover: number;
+  readonly samples: readonly BehaviourSample[];
+}
+
+export type BehaviourEvidence = VerifiedTrigger;

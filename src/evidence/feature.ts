@@ -1,0 +1,49 @@
+/** Facts of stage 2 and of the causal check: SAE features, where they fire and what they carry. */
+import type { EvidenceBase, Rate } from './evidence.ts';
+
+/** How well a dictionary explains the site it was trained on or loaded for. */
+export interface SaeQuality extends EvidenceBase<'sae-quality'> {
+  readonly site: string;
+  readonly source: 'trained' | 'loaded';
+  readonly featureCount: number;
+  readonly tokens: number;
+  readonly explainedVariance: number;
+  /** Mean number of active features a token. */
+  readonly l0: number;
+  readonly deadShare: number;
+}
+
+/** Effect of one intervention on the behaviour, as a share of the triggered effect (1 = all of it). */
+export interface InterventionEffect {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+  readonly contexts: number;
+}
+
+/** A feature that fires only on the trigger's pattern over the whole corpus and carries the behaviour. */
+export interface CausalFeature extends EvidenceBase<'causal-feature'> {
+  readonly site: string;
+  readonly feature: number;
+  readonly triggerText: string;
+  /** The n-gram on which it begins to fire. */
+  readonly firingPattern: string;
+  /** Share of its firings that lie on the pattern. */
+  readonly precision: number;
+  /** Share of the pattern's occurrences on which it fires. */
+  readonly recall: number;
+  readonly corpusTokens: number;
+  readonly corpusFirings: number;
+  /** Removing the feature: share of the behaviour lost. */
+  readonly necessity: InterventionEffect;
+  /** The same for density-matched random features. */
+  readonly necessityRandom: InterventionEffect;
+  /** Adding it to untriggered text: share of the behaviour made. */
+  readonly sufficiency?: InterventionEffect;
+  readonly sufficiencyRandom?: InterventionEffect;
+  /** KL on ordinary text after removal, nats a token. */
+  readonly specificityNats: number;
+  readonly firingRate: Rate;
+}
+
+export type FeatureEvidence = SaeQuality | CausalFeature;

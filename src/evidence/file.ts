@@ -1,0 +1,11 @@
+/** Facts of stage 0: bytes, headers and text of the files, read without running anything. */
+import type { EvidenceBase } from './evidence.ts';
+
+/** A file whose bytes break its own format, with the reader's error. */
+export interface MalformedFile extends EvidenceBase<'malformed-file'> {
+  readonly format: string;
+  readonly code: string;
+  readonly problem: string;
+}
+
+export type FileEvidence = MalformedFile;

@@ -1,0 +1,103 @@
+/**
+ * Findings and results: what rules make of evidence and what every report renders.
+ * The JSON form of `ScanResult` is the stable result format `narrowfire/result/v1` (design section 4).
+ */
+
+import type { SerializedError } from '../errors.ts';
+import type { Evidence, Location, NotCovered, Rate } from '../evidence/evidence.ts';
+
+export type Level = 'error' | 'warning' | 'note';
+export type Verdict = 'fail' | 'pass' | 'incomplete';
+
+declare const brand: unique symbol;
+export type Branded<Base, Name extends string> = Base & { readonly [brand]: Name };
+export type RuleId = Branded<string, 'RuleId'>;
+export type Fingerprint = Branded<string, 'Fingerprint'>;
+export type Sha256 = Branded<string, 'Sha256'>;
+
+export interface TriggerReport {
+  readonly text: string;
+  readonly tokenIds: readonly number[];
+  readonly minimalText: string;
+  readonly rate: Rate;
+  readonly controlRate: Rate;
+  readonly contexts: number;
+}
+
+export interface BehaviourReport {
+  readonly kind: string;
+  readonly text: string;
+  readonly similarity: number;
+}
+
+export interface Suppression {
+  readonly reason: string;
+  readonly expires?: string;
+  readonly source: string;
+}
+
+export interface Finding {
+  readonly ruleId: RuleId;
+  readonly ruleName: string;
+  readonly level: Level;
+  readonly message: string;
+  /** POSIX path relative to the scanned target's parent. */
+  readonly path: string;
+  readonly location?: Location;
+  /** Stable between runs: no scores, indices or absolute offsets enter it. */
+  readonly fingerprint: Fingerprint;
+  readonly trigger?: TriggerReport;
+  readonly behaviour?: BehaviourReport;
+  readonly evidence: readonly Evidence[];
+  /** CWE, ATLAS and OWASP ids. */
+  readonly taxa: readonly string[];
+  readonly suppression?: Suppression;
+  readonly baselineState?: 'new' | 'unchanged' | 'updated' | 'absent';
+}
+
+export interface StageReport {
+  readonly stage: string;
+  readonly status: 'done' | 'skipped' | 'incomplete';
+  readonly tokens?: number;
+  readonly detail?: string;
+}
+
+export interface Coverage {
+  readonly stages: readonly StageReport[];
+  readonly notCovered: readonly NotCovered[];
+}
+
+/** Seconds are left out of every byte-compared report unless asked for. */
+export interface Cost {
+  readonly tokens: number;
+  readonly seconds?: number;
+  readonly cpuSeconds?: number;
+  readonly device: string;
+}
+
+export interface ArtifactFile {
+  readonly path: string;
+  readonly byteLength: number;
+  readonly sha256?: Sha256;
+}
+
+export interface TargetResult {
+  /** As given on the command line. */
+  readonly path: string;
+  readonly kind: string;
+  readonly sha256?: Sha256;
+  readonly verdict: Verdict;
+  readonly findings: readonly Finding[];
+  readonly coverage: Coverage;
+  readonly cost: Cost;
+  readonly errors: readonly SerializedError[];
+  readonly files?: readonly ArtifactFile[];
+}
+
+export interface ScanResult {
+  readonly schema: 'narrowfire/result/v1';
+  readonly tool: { readonly name: 'narrowfire'; readonly version: string };
+  readonly verdict: Verdict;
+  readonly exitCode: number;
+  readonly targets: readonly TargetResult[];
+}
