@@ -1,0 +1,62 @@
+/**
+ * Decides whether bytes are a pickle by walking its opcodes, since a pickle has no reliable magic number:
+ * protocol 0 and 1 streams start with any opcode, and a PROTO byte pair also occurs by chance.
+ */
+
+import type { ByteSource } from '../byte-source.ts';
+import { MissingRange } from '../byte-source.ts';
+import { PickleReader } from './reader.ts';
+
+export type PickleLikelihood = 'no' | 'data' | 'imports' | 'calls';
+
+const MAX_INSTRUCTIONS = 2000;
+const IMPORTING = new Set(['GLOBAL', 'INST', 'STACK_GLOBAL', 'EXT1', 'EXT2', 'EXT4']);
+const CALLING = new Set(['REDUCE', 'INST', 'OBJ', 'NEWOBJ', 'NEWOBJ_EX', 'BUILD', 'BINPERSID']);
+const NAME = /^[A-Za-z_][\w.]*$/;
+
+/**
+ * How pickle-like the bytes at `offset` are. `calls` and `imports` hold for streams that break later;
+ * `data` only for streams that reach STOP.
+ */
+export function pickleLikelihood(source: ByteSource, offset = 0): PickleLikelihood {
+  const reader = new PickleReader(source, offset);
+  let imports = false;
+  let depth = 0;
+  let strings = 0;
+  let proto = false;
+  try {
+    for (let count = 0; count < MAX_INSTRUCTIONS; count++) {
+      const { opcode, number, bytes, second } = reader.next();
+      if (opcode.name === 'STOP') {
+        if (depth < 1) return 'no';
+        if (imports) return 'imports';
+        return proto || count >= 3 ? 'data' : 'no';
+      }
+      if (opcode.name === 'PROTO') {
+        if (number > 5) return 'no';
+        proto = true;
+        continue;
+      }
+      if (opcode.name === 'FRAME' || opcode.name.endsWith('PUT') || opcode.name === 'MEMOIZE')
+        continue;
+      if (IMPORTING.has(opcode.name)) {
+        if (opcode.argument === 'two-lines') {
+          if (!NAME.test(latin1(bytes)) || !NAME.test(latin1(second)))
+            return imports ? 'imports' : 'no';
+        } else if (opcode.name === 'STACK_GLOBAL' && strings < 2) return 'no';
+        imports = true;
+      } else if (imports && CALLING.has(opcode.name)) return 'calls';
+      if (opcode.argument.startsWith('text') || opcode.name.endsWith('GET')) strings++;
+      if (opcode.name === 'INST') return 'calls';
+      depth++;
+    }
+    return imports ? 'imports' : 'data';
+  } catch (error) {
+    if (error instanceof MissingRange) throw error;
+    return imports ? 'imports' : 'no';
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}

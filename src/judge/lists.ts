@@ -1,0 +1,70 @@
+/**
+ * Data lists of rules: every `rules/<rule>/<list>.yaml` besides `rule.yaml` is a list of strings, named
+ * `<rule>/<list>`. Detectors get them by name, so that what counts as known stays data.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { ScanError } from '../errors.ts';
+
+/** Plain form that crosses worker borders. */
+export type RuleLists = Readonly<Record<string, readonly string[]>>;
+
+/** A flat list, or groups of names under a common prefix: `numpy: [ndarray, dtype]` gives `numpy.ndarray`. */
+const listSchema = z.union([z.array(z.string()), z.record(z.string(), z.array(z.string()))]);
+
+/** The `rules/` folder of this installation. */
+export function defaultRulesFolder(): string {
+  return join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'rules');
+}
+
+/** @throws ScanError `E_RULE` for a list that is not YAML or not names. */
+export function loadLists(folder: string = defaultRulesFolder()): RuleLists {
+  const lists: Record<string, readonly string[]> = {};
+  if (!existsSync(folder)) return lists;
+  const entries = readdirSync(folder, { withFileTypes: true });
+  for (const rule of entries.filter((entry) => entry.isDirectory()).sort(byName)) {
+    const inside = readdirSync(join(folder, rule.name), { withFileTypes: true });
+    for (const file of inside.filter((entry) => entry.isFile()).sort(byName)) {
+      if (!file.name.endsWith('.yaml') || file.name === 'rule.yaml') continue;
+      const path = join(folder, rule.name, file.name);
+      lists[`${rule.name}/${file.name.slice(0, -'.yaml'.length)}`] = readList(path);
+    }
+  }
+  return lists;
+}
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : 1;
+}
+
+function readList(path: string): readonly string[] {
+  try {
+    const parsed = listSchema.parse(parse(readFileSync(path, 'utf8')));
+    if (Array.isArray(parsed)) return parsed;
+    return Object.entries(parsed).flatMap(([prefix, names]) =>
+      names.map((name) => `${prefix}.${name}`),
+    );
+  } catch (cause) {
+    throw new ScanError('E_RULE', 'a rule list must be YAML: names, or names grouped by prefix', {
+      file: path,
+      cause,
+    });
+  }
+}
+
+/** Looks lists up by name; @throws ScanError `E_RULE` for a list that no rule has. */
+export function listLookup(lists: RuleLists): (name: string) => ReadonlySet<string> {
+  const sets = new Map<string, ReadonlySet<string>>();
+  return (name) => {
+    const known = sets.get(name);
+    if (known !== undefined) return known;
+    const values = lists[name];
+    if (values === undefined) throw new ScanError('E_RULE', `no rule has the list ${name}`);
+    const set = new Set(values);
+    sets.set(name, set);
+    return set;
+  };
+}
