@@ -4,6 +4,7 @@
  * this one holds what all of them share and the union.
  */
 import type { BehaviourEvidence } from './behaviour.ts';
+import type { CoverageGap } from './coverage.ts';
 import type { FeatureEvidence } from './feature.ts';
 import type { FileEvidence } from './file.ts';
 import type { WeightEvidence } from './weight.ts';
@@ -30,7 +31,12 @@ export interface EvidenceBase<Kind extends string> {
   readonly location?: Location;
 }
 
-export type Evidence = FileEvidence | WeightEvidence | FeatureEvidence | BehaviourEvidence;
+export type Evidence =
+  | FileEvidence
+  | WeightEvidence
+  | FeatureEvidence
+  | BehaviourEvidence
+  | CoverageGap;
 
 /** A share of trials with its Wilson 95 % interval. */
 export interface Rate {

@@ -49,6 +49,8 @@ export interface Finding {
   readonly trigger?: TriggerReport;
   readonly behaviour?: BehaviourReport;
   readonly evidence: readonly Evidence[];
+  /** How many facts there were, when `evidence` was cut. */
+  readonly evidenceTotal?: number;
   /** CWE, ATLAS and OWASP ids. */
   readonly taxa: readonly string[];
   readonly suppression?: Suppression;

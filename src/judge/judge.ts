@@ -1,0 +1,59 @@
+/** One target's stages to one target's result: evidence, rules and policy in; findings and a verdict out. */
+import type { SerializedError } from '../errors.ts';
+import type { CoverageGap } from '../evidence/coverage.ts';
+import type { Evidence, NotCovered } from '../evidence/evidence.ts';
+import type { ArtifactFile, Cost, Sha256, StageReport, TargetResult } from '../finding/finding.ts';
+import { compareText, evaluate } from './evaluate.ts';
+import type { Policy } from './policy.ts';
+import type { Rule } from './rule.ts';
+import { isGap, targetVerdict } from './verdict.ts';
+
+/** Everything that the stages of one target left behind. */
+export interface JudgeInput {
+  /** As given on the command line. */
+  readonly path: string;
+  /** First segment of every path in evidence. */
+  readonly name: string;
+  readonly kind: string;
+  readonly sha256?: Sha256;
+  readonly evidence: readonly Evidence[];
+  readonly notCovered: readonly NotCovered[];
+  readonly errors: readonly SerializedError[];
+  readonly stages: readonly StageReport[];
+  readonly cost: Cost;
+  readonly files?: readonly ArtifactFile[];
+}
+
+function uniqueSorted(items: readonly NotCovered[]): readonly NotCovered[] {
+  const byKey = new Map(items.map((item) => [JSON.stringify([item.what, item.why]), item]));
+  return [...byKey.values()].toSorted(
+    (a, b) => compareText(a.what, b.what) || compareText(a.why, b.why),
+  );
+}
+
+export function judge(input: JudgeInput, rules: readonly Rule[], policy: Policy): TargetResult {
+  const notCovered = uniqueSorted(input.notCovered);
+  const gaps = notCovered.map(
+    (item): CoverageGap => ({
+      kind: 'coverage-gap',
+      path: input.name,
+      what: item.what,
+      why: item.why,
+      failed: isGap(item),
+    }),
+  );
+  const { findings, errors: ruleErrors } = evaluate([...input.evidence, ...gaps], rules);
+  const errors = [...input.errors, ...ruleErrors];
+  const coverage = { stages: input.stages, notCovered };
+  return {
+    path: input.path,
+    kind: input.kind,
+    ...(input.sha256 !== undefined && { sha256: input.sha256 }),
+    verdict: targetVerdict(findings, coverage, errors, policy.failOn),
+    findings,
+    coverage,
+    cost: input.cost,
+    errors,
+    ...(input.files !== undefined && { files: input.files }),
+  };
+}

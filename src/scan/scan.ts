@@ -1,0 +1,84 @@
+/** A scan in this process: targets in, stages in order, one judged result out. */
+import { ScanError } from '../errors.ts';
+import type { ScanResult, TargetResult } from '../finding/finding.ts';
+import { judge } from '../judge/judge.ts';
+import type { Policy } from '../judge/policy.ts';
+import type { Rule } from '../judge/rule.ts';
+import { exitCodeOf, overallVerdict } from '../judge/verdict.ts';
+import { VERSION } from '../version.ts';
+import type { CancelSignal, Profile, ProgressEvent, Target } from './stage.ts';
+import { runFileStage } from './file-stage.ts';
+import { findTargets } from './targets.ts';
+
+export type Device = 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
+
+export interface ScanOptions {
+  readonly profile: Profile;
+  readonly rules: readonly Rule[];
+  readonly policy: Policy;
+  readonly seed: number;
+  readonly device: Device;
+  readonly workers?: number;
+  /** Wall-clock limit for all targets. */
+  readonly budgetSeconds?: number;
+  /** Folder of a base model to compare with. */
+  readonly base?: string;
+  /** Folder of a sparse autoencoder to load instead of training one. */
+  readonly sae?: string;
+  /** JSONL or text file of domain text. */
+  readonly corpus?: string;
+}
+
+export interface ScanHooks {
+  readonly progress?: (event: ProgressEvent) => void;
+  readonly cancel?: CancelSignal;
+}
+
+/**
+ * Scans every target and judges it. Bad input ends up in the result, not in a throw.
+ * @throws ScanError `E_NOT_FOUND` or `E_NOTHING_TO_SCAN` when no target is left.
+ */
+export async function scan(
+  paths: readonly string[],
+  options: ScanOptions,
+  hooks: ScanHooks = {},
+): Promise<ScanResult> {
+  const targets: TargetResult[] = [];
+  for (const target of await findTargets(paths)) {
+    if (hooks.cancel?.cancelled === true) {
+      throw new ScanError('E_INTERRUPTED', 'the scan was interrupted');
+    }
+    targets.push(await scanTarget(target, options, hooks));
+  }
+  return {
+    schema: 'narrowfire/result/v1',
+    tool: { name: 'narrowfire', version: VERSION },
+    verdict: overallVerdict(targets),
+    exitCode: exitCodeOf(targets, options.policy.failOn),
+    targets,
+  };
+}
+
+async function scanTarget(
+  target: Target,
+  options: ScanOptions,
+  hooks: ScanHooks,
+): Promise<TargetResult> {
+  const files = await runFileStage(target, {
+    ...(hooks.cancel !== undefined && { cancel: hooks.cancel }),
+    ...(hooks.progress !== undefined && { onProgress: hooks.progress }),
+  });
+  const input = {
+    path: target.given,
+    name: target.name,
+    kind: target.kind,
+    evidence: files.evidence,
+    notCovered: files.notCovered,
+    errors: files.errors,
+    stages: [
+      { stage: 'files', status: files.errors.length > 0 ? 'incomplete' : 'done' } as const,
+    ],
+    cost: { tokens: files.tokens, device: 'none' },
+  };
+  return judge(input, options.rules, options.policy);
+}
