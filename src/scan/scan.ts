@@ -6,8 +6,8 @@ import type { Policy } from '../judge/policy.ts';
 import type { Rule } from '../judge/rule.ts';
 import { exitCodeOf, overallVerdict } from '../judge/verdict.ts';
 import { VERSION } from '../version.ts';
-import type { CancelSignal, Profile, ProgressEvent, Target } from './stage.ts';
 import { runFileStage } from './file-stage.ts';
+import type { CancelSignal, Profile, ProgressEvent, Target } from './stage.ts';
 import { findTargets } from './targets.ts';
 
 export type Device = 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
@@ -75,9 +75,7 @@ async function scanTarget(
     evidence: files.evidence,
     notCovered: files.notCovered,
     errors: files.errors,
-    stages: [
-      { stage: 'files', status: files.errors.length > 0 ? 'incomplete' : 'done' } as const,
-    ],
+    stages: [{ stage: 'files', status: files.errors.length > 0 ? 'incomplete' : 'done' } as const],
     cost: { tokens: files.tokens, device: 'none' },
   };
   return judge(input, options.rules, options.policy);

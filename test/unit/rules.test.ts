@@ -2,13 +2,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BUILTIN_RULES, loadRules, ruleFolders } from '../../src/judge/load-rules.ts';
 import type { Evidence } from '../../src/evidence/evidence.ts';
+import { BUILTIN_RULES, loadRules, ruleFolders } from '../../src/judge/load-rules.ts';
 import { runRuleCases } from '../../src/judge/rule-cases.ts';
 import { ruleJsonSchema } from '../../src/judge/rule-schema.ts';
+import { findTaxon, loadTaxonomies } from '../../src/judge/taxonomy.ts';
 import { runFileStage } from '../../src/scan/file-stage.ts';
 import { findTargets } from '../../src/scan/targets.ts';
-import { findTaxon, loadTaxonomies } from '../../src/judge/taxonomy.ts';
 
 const HEADINGS = [
   'What it finds',

@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Evidence } from '../../../src/evidence/evidence.ts';
+import type { MalformedFile } from '../../../src/evidence/file.ts';
 import { evaluate } from '../../../src/judge/evaluate.ts';
 import { loadRules } from '../../../src/judge/load-rules.ts';
 import type { Rule } from '../../../src/judge/rule.ts';
 
 const rules = loadRules();
 
-function malformed(path: string, code = 'E_TRUNCATED', member?: string): Evidence {
+function malformed(path: string, code = 'E_TRUNCATED', member?: string): MalformedFile {
   return {
     kind: 'malformed-file',
     path,
