@@ -1,0 +1,154 @@
+/** Emits the position-wise parts of a block: linear maps, norms, rotary embedding, activations, MLPs. */
+import { float, type Graph, int, ints, type Value } from '../../onnx/graph.ts';
+import type {
+  Activation,
+  DenseMlpSpec,
+  LinearSpec,
+  MlpSpec,
+  MoeMlpSpec,
+  NormSpec,
+  RotarySpec,
+} from '../spec.ts';
+
+/** @param x [rows, in] @returns [rows, out] */
+export function emitLinear(g: Graph, spec: LinearSpec, x: Value): Value {
+  const weight = g.external(spec.weight);
+  const bias = spec.bias === undefined ? [] : [g.external(spec.bias)];
+  return g.op('Gemm', [x, weight, ...bias], { transB: int(spec.layout === 'out-in' ? 1 : 0) });
+}
+
+/** @param x [..., width] */
+export function emitNorm(g: Graph, spec: NormSpec, x: Value): Value {
+  if (spec.kind === 'layer') {
+    const scale = spec.weight === undefined ? undefined : g.external(spec.weight);
+    if (scale === undefined) {
+      const centred = g.sub(x, g.reduce('Mean', x, [-1]));
+      return emitRms(g, centred, spec.epsilon);
+    }
+    const bias = spec.bias === undefined ? [] : [g.external(spec.bias)];
+    return g.op('LayerNormalization', [x, scale, ...bias], { epsilon: float(spec.epsilon) });
+  }
+  if (spec.weight === undefined) return emitRms(g, x, spec.epsilon);
+  const weight = g.external(spec.weight);
+  const scale = spec.weightOffset === 0 ? weight : g.add(weight, g.f32(1));
+  return g.op('RMSNormalization', [x, scale], { epsilon: float(spec.epsilon) });
+}
+
+function emitRms(g: Graph, x: Value, epsilon: number): Value {
+  const power = g.reduce('Mean', g.mul(x, x), [-1]);
+  return g.div(x, g.op('Sqrt', [g.add(power, g.f32(epsilon))]));
+}
+
+/** Cosine and sine tables, [positions, dims / 2]. */
+export function emitRotaryTables(
+  g: Graph,
+  spec: RotarySpec,
+  positions: number,
+): { readonly cos: Value; readonly sin: Value } {
+  const half = spec.inverseFrequencies.length;
+  const cos = new Float32Array(positions * half);
+  const sin = new Float32Array(positions * half);
+  for (let position = 0; position < positions; position++) {
+    for (let i = 0; i < half; i++) {
+      const angle = position * (spec.inverseFrequencies[i] ?? 0);
+      cos[position * half + i] = Math.cos(angle) * spec.attentionFactor;
+      sin[position * half + i] = Math.sin(angle) * spec.attentionFactor;
+    }
+  }
+  return { cos: g.f32(cos, [positions, half]), sin: g.f32(sin, [positions, half]) };
+}
+
+/** @param x [rows, heads, headDim] @param positions [rows] i64 @returns the same shape, rotated */
+export function emitRotary(
+  g: Graph,
+  spec: RotarySpec,
+  x: Value,
+  heads: number,
+  headDim: number,
+  positions: Value,
+  tables: { readonly cos: Value; readonly sin: Value },
+): Value {
+  const rotated = g.op(
+    'RotaryEmbedding',
+    [g.reshape(x, [-1, 1, heads * headDim]), tables.cos, tables.sin, g.reshape(positions, [-1, 1])],
+    {
+      num_heads: int(heads),
+      interleaved: int(spec.style === 'interleaved' ? 1 : 0),
+      rotary_embedding_dim: int(spec.dims === headDim ? 0 : spec.dims),
+    },
+  );
+  return g.reshape(rotated, [-1, heads, headDim]);
+}
+
+export function emitActivation(g: Graph, kind: Activation, x: Value): Value {
+  switch (kind) {
+    case 'silu':
+      return g.mul(x, g.op('Sigmoid', [x]));
+    case 'quick-gelu':
+      return g.mul(x, g.op('Sigmoid', [g.mul(x, g.f32(1.702))]));
+    case 'gelu':
+      return g.op('Gelu', [x]);
+    case 'gelu-tanh':
+      return emitGeluTanh(g, x);
+    case 'relu':
+      return g.op('Relu', [x]);
+  }
+}
+
+function emitGeluTanh(g: Graph, x: Value): Value {
+  const cube = g.mul(g.mul(x, x), x);
+  const inner = g.mul(g.add(x, g.mul(cube, g.f32(0.044715))), g.f32(Math.sqrt(2 / Math.PI)));
+  const gate = g.add(g.op('Tanh', [inner]), g.f32(1));
+  return g.mul(g.mul(x, g.f32(0.5)), gate);
+}
+
+/** @param x [rows, width] @returns [rows, width] */
+export function emitMlp(g: Graph, spec: MlpSpec, x: Value): Value {
+  return spec.kind === 'experts' ? emitExperts(g, spec, x) : emitDense(g, spec, x);
+}
+
+function emitDense(g: Graph, spec: DenseMlpSpec, x: Value): Value {
+  return emitLinear(g, spec.down, emitNeurons(g, spec, x));
+}
+
+/** The hidden layer's values, input of the down projection. */
+function emitNeurons(g: Graph, spec: DenseMlpSpec, x: Value): Value {
+  const up = emitLinear(g, spec.up, x);
+  if (spec.kind === 'plain') return emitActivation(g, spec.activation, up);
+  if (spec.fusedGateUp === true) {
+    const [gate, rest] = g.ops('Split', [up, g.i64([spec.hidden, spec.hidden])], 2, {
+      axis: int(-1),
+    }) as [Value, Value];
+    return g.mul(emitActivation(g, spec.activation, gate), rest);
+  }
+  if (spec.gate === undefined) throw new Error('a gated MLP needs a gate projection');
+  return g.mul(emitActivation(g, spec.activation, emitLinear(g, spec.gate, x)), up);
+}
+
+/** Every expert runs on every row and the router's weights pick: exact, and simple enough to trust. */
+function emitExperts(g: Graph, spec: MoeMlpSpec, x: Value): Value {
+  const logits = emitLinear(g, spec.router, x);
+  const probabilities = spec.normaliseChosen ? logits : g.softmax(logits);
+  const [values, indices] = g.ops('TopK', [probabilities, g.i64([spec.expertsPerToken])], 2, {
+    axis: int(-1),
+  }) as [Value, Value];
+  // Softmax over the chosen logits equals renormalised softmax over all.
+  const weights = spec.normaliseChosen ? g.softmax(values) : values;
+  let sum: Value | undefined;
+  spec.experts.forEach((expert, number) => {
+    const chosen = g.cast(g.op('Equal', [indices, g.i64(number)]), 'f32');
+    const weight = g.reduce('Sum', g.mul(chosen, weights), [-1]);
+    const term = g.mul(emitDense(g, expert, x), weight);
+    sum = sum === undefined ? term : g.add(sum, term);
+  });
+  if (sum === undefined) throw new Error('a mixture needs at least one expert');
+  return sum;
+}
+
+export function splitLast(g: Graph, x: Value, sizes: readonly number[]): Value[] {
+  return g.ops('Split', [x, g.i64(sizes)], sizes.length, { axis: int(-1) });
+}
+
+export function permute(g: Graph, x: Value, perm: readonly number[]): Value {
+  return g.op('Transpose', [x], { perm: ints(perm) });
+}

@@ -1,0 +1,112 @@
+/** Position bookkeeping for attention: who may see whom, padding, windows, ALiBi, rotary tables. */
+import { type Graph, int, type Value } from '../../onnx/graph.ts';
+import type { AttentionSpec } from '../spec.ts';
+import { type AttentionRows, type KeyValues, shapeVector } from './attention.ts';
+import { emitRotaryTables } from './layers.ts';
+
+/** A key at this position or later is padding: no query is ever that late. */
+export const PADDING_POSITION = 1 << 30;
+const MASKED = -1e30;
+
+/** Rotary tables, one pair for each distinct rotary description of a model. */
+export class RotaryTables {
+  readonly #graph: Graph;
+  readonly #positions: number;
+  readonly #tables = new Map<string, { cos: Value; sin: Value }>();
+
+  constructor(graph: Graph, positions: number) {
+    this.#graph = graph;
+    this.#positions = positions;
+  }
+
+  of(spec: AttentionSpec): { cos: Value; sin: Value } {
+    if (spec.rotary === undefined) throw new Error('attention has no rotary embedding');
+    const key = JSON.stringify(spec.rotary);
+    let tables = this.#tables.get(key);
+    if (tables === undefined) {
+      tables = emitRotaryTables(this.#graph, spec.rotary, this.#positions);
+      this.#tables.set(key, tables);
+    }
+    return tables;
+  }
+}
+
+export interface RowLayout {
+  readonly contexts: Value;
+  readonly length: Value | number;
+  /** i64 [C, n, S]; padding rows hold `PADDING_POSITION`. */
+  readonly queryPositions: Value;
+  /** i64 [C, n, T], past included; padding as above. */
+  readonly keyPositions: Value;
+  /** i64 [C, P] or [1, P]. */
+  readonly prefixPositions?: Value;
+  readonly causal: boolean;
+  readonly tables: RotaryTables;
+  readonly prefix?: (layer: number) => KeyValues;
+  readonly past?: (layer: number) => KeyValues;
+  readonly keep?: (layer: number, own: KeyValues) => void;
+}
+
+/** Builds what attention needs; biases are emitted once for each distinct window and slope set. */
+export function attentionRows(g: Graph, layout: RowLayout): AttentionRows {
+  const biases = new Map<string, Value>();
+  const bias = (spec: AttentionSpec, keyPositions: Value, own: boolean): Value => {
+    const key = `${own}:${spec.window}:${spec.alibiSlopes?.join()}:${spec.heads}:${spec.keyValueHeads}`;
+    let value = biases.get(key);
+    if (value === undefined) {
+      value = emitBias(g, spec, layout, keyPositions);
+      biases.set(key, value);
+    }
+    return value;
+  };
+  const clamped = g.op('Min', [layout.queryPositions, g.i64(PADDING_POSITION - 1)]);
+  // A padding row still needs a table row; its result is never read.
+  const isPadding = g.op('GreaterOrEqual', [layout.queryPositions, g.i64(PADDING_POSITION)]);
+  const positions = g.reshape(g.op('Where', [isPadding, g.i64(0), clamped]), [-1]);
+  const { prefix, past, keep, prefixPositions } = layout;
+  return {
+    contexts: layout.contexts,
+    length: layout.length,
+    positions,
+    rotaryTables: (spec) => layout.tables.of(spec),
+    ownBias: (spec) => bias(spec, layout.keyPositions, true),
+    ...(prefix !== undefined && { prefix }),
+    ...(past !== undefined && { past }),
+    ...(keep !== undefined && { keep }),
+    ...(prefixPositions !== undefined && {
+      // Every prefix key is earlier than every own query: only windows and slopes need a bias.
+      prefixBias: (spec: AttentionSpec) =>
+        spec.window === undefined && spec.alibiSlopes === undefined
+          ? undefined
+          : bias(spec, g.unsqueeze(prefixPositions, [1]), false),
+    }),
+  };
+}
+
+/** @returns [C, 1 or keyValueHeads, n, S·G, T] */
+function emitBias(g: Graph, spec: AttentionSpec, layout: RowLayout, keyPositions: Value): Value {
+  const group = spec.heads / spec.keyValueHeads;
+  const query = g.unsqueeze(layout.queryPositions, [1, 4, 5]);
+  const key = g.unsqueeze(keyPositions, [1, 3, 4]);
+  const visible = layout.causal
+    ? g.op('LessOrEqual', [key, query])
+    : g.op('Less', [key, g.i64(PADDING_POSITION)]);
+  const distance = g.sub(query, key);
+  const near =
+    spec.window === undefined
+      ? visible
+      : g.op('And', [visible, g.op('Less', [distance, g.i64(spec.window)])]);
+  // [C, 1, n, S, 1, T]
+  let bias = g.op('Where', [near, g.f32(0), g.f32(MASKED)]);
+  const alibi = spec.alibiSlopes;
+  if (alibi !== undefined) {
+    const slopes = g.f32(alibi, [1, spec.keyValueHeads, 1, 1, group, 1]);
+    const penalty = g.mul(g.cast(g.op('Neg', [distance]), 'f32'), slopes);
+    bias = g.op('Where', [near, penalty, g.f32(MASKED)]);
+  } else if (layout.length !== 1 && group > 1) {
+    bias = g.op('Expand', [bias, g.i64([1, 1, 1, 1, group, 1])]);
+  }
+  // [C, heads, n, S, G, T] becomes [C, heads, n, S·G, T]; G stays 1 where it broadcasts.
+  const keys = g.op('Shape', [bias], { start: int(5), end: int(6) });
+  return g.reshape(bias, shapeVector(g, [0, 0, 0, -1, keys]));
+}

@@ -1,0 +1,83 @@
+/** Graph that reads sites and logits of a plain batch; emitted only as far as the last site asked for. */
+import { Graph, int, type Value } from '../../onnx/graph.ts';
+import { shapeVector } from '../emit/attention.ts';
+import { emitForward, emitLogits, type SiteKind } from '../emit/forward.ts';
+import { attentionRows, RotaryTables } from '../emit/rows.ts';
+import type { ModelSpec } from '../spec.ts';
+
+export interface Site {
+  readonly kind: SiteKind;
+  readonly layer: number;
+}
+
+export function siteName(site: Site): string {
+  return `${site.kind}.${site.layer}`;
+}
+
+export interface PlainBatch {
+  readonly graph: Graph;
+  /** i64 [rows], flattened. */
+  readonly ids: Value;
+  readonly rows: ReturnType<typeof attentionRows>;
+}
+
+/**
+ * Input `ids` i64 [batch, length]: rows of equal length, or padded on the right with `lengths` i64 [batch].
+ */
+export function plainBatch(
+  spec: ModelSpec,
+  positions: number,
+  options: { readonly padded?: boolean } = {},
+): PlainBatch {
+  const g = new Graph();
+  const ids = g.input('ids', 'i64', ['batch', 'length']);
+  const batch = g.op('Shape', [ids], { start: int(0), end: int(1) });
+  const length = g.op('Shape', [ids], { start: int(1), end: int(2) });
+  const scalar = g.op('Squeeze', [length]);
+  const range = g.op('Range', [g.i64(0), scalar, g.i64(1)]);
+  const all = g.op('Expand', [g.reshape(range, [1, 1, -1]), shapeVector(g, [batch, 1, length])]);
+  const keyPositions = options.padded === true ? maskPadding(g, all) : all;
+  const rows = attentionRows(g, {
+    contexts: batch,
+    length,
+    queryPositions: all,
+    keyPositions,
+    causal: spec.causal,
+    tables: new RotaryTables(g, positions),
+  });
+  return { graph: g, ids: g.reshape(ids, [-1]), rows };
+}
+
+function maskPadding(g: Graph, positions: Value): Value {
+  const lengths = g.input('lengths', 'i64', ['batch']);
+  const isPadding = g.op('GreaterOrEqual', [positions, g.unsqueeze(lengths, [1, 2])]);
+  return g.op('Where', [isPadding, g.i64(1 << 30), positions]);
+}
+
+/** Outputs: each site as `<kind>.<layer>` [rows, width], and `logits` [rows, vocabulary] if asked. */
+export function activationsGraph(
+  spec: ModelSpec,
+  sites: readonly Site[],
+  options: {
+    readonly logits: boolean;
+    readonly positions: number;
+    readonly padded?: boolean;
+  },
+): Graph {
+  const { graph: g, ids, rows } = plainBatch(spec, options.positions, options);
+  const wanted = new Set(sites.map(siteName));
+  const blocks = options.logits
+    ? spec.blocks.length
+    : Math.max(0, ...sites.map((s) => (s.kind === 'resid_pre' ? s.layer : s.layer + 1)));
+  const visit = (kind: SiteKind, layer: number, value: Value): Value => {
+    const name = siteName({ kind, layer });
+    if (wanted.has(name)) g.output(name, value, 'f32', ['rows', 'width']);
+    return value;
+  };
+  const x = emitForward(g, spec, ids, rows, { blocks, visit });
+  // The stream before a block that is not emitted is the stream after the last one that is.
+  const last = siteName({ kind: 'resid_pre', layer: blocks });
+  if (wanted.has(last)) g.output(last, x, 'f32', ['rows', 'width']);
+  if (options.logits) g.output('logits', emitLogits(g, spec, x), 'f32', ['rows', 'vocabulary']);
+  return g;
+}
