@@ -3,7 +3,7 @@
  * every duplicate key reported, and the byte offset of every value.
  *
  * `JSON.parse` hides duplicate keys, which is how a checker and a loader are made to read two different files.
- * Objects have no prototype, so `__proto__` is a key like any other. The last of two equal keys wins, as in Python.
+ * Objects inherit nothing, so `__proto__` is a key like any other. The last of two equal keys wins, as in Python.
  */
 import { ScanError } from '../errors.ts';
 
@@ -82,6 +82,10 @@ export function lineAt(bytes: Uint8Array, byteOffset: number): number {
     line++;
   return line;
 }
+
+/** An object with an empty prototype chain that the engine still keeps in its compact form, unlike `Object.create(null)`. */
+const Dictionary = function Dictionary() {} as unknown as new () => Record<string, JsonValue>;
+Dictionary.prototype = Object.create(null);
 
 class JsonReader {
   readonly #bytes: Buffer;
@@ -192,7 +196,7 @@ class JsonReader {
   }
 
   #object(depth: number): JsonObject {
-    const object: Record<string, JsonValue> = Object.create(null);
+    const object = new Dictionary();
     const offsets = this.#offsets && new Map<string, number>();
     this.#at++;
     this.#space();

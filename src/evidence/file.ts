@@ -1,6 +1,7 @@
 /** Facts of stage 0: bytes, headers and text of the files, read without running anything. */
 import type { ArchiveEvidence } from './archive.ts';
 import type { EvidenceBase } from './evidence.ts';
+import type { FormatEvidence } from './format.ts';
 import type { PickleEvidence } from './pickle.ts';
 
 /** A file whose bytes break its own format, with the reader's error. */
@@ -10,4 +11,4 @@ export interface MalformedFile extends EvidenceBase<'malformed-file'> {
   readonly problem: string;
 }
 
-export type FileEvidence = MalformedFile | ArchiveEvidence | PickleEvidence;
+export type FileEvidence = MalformedFile | ArchiveEvidence | PickleEvidence | FormatEvidence;

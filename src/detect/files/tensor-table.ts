@@ -1,0 +1,136 @@
+/** Checks of safetensors and GGUF: the tensor table against the file, bytes that belong to nothing, texts in the header. */
+import { SliceSource } from '../../artifact/byte-source.ts';
+import { readGguf } from '../../artifact/gguf/reader.ts';
+import type { FormatProblem, ProblemSink } from '../../artifact/problem.ts';
+import { readSafetensorsHeader } from '../../artifact/safetensors.ts';
+import { ScanError } from '../../errors.ts';
+import type { FileDetector, FileReport, FileSubject } from './detector.ts';
+import { findPayload } from './payload-text.ts';
+import { shown, Tally, whatOf } from './tally.ts';
+
+/** Above this a header is an attack on whoever parses it; the largest known models stay below a tenth. */
+const MAX_HEADER_BYTES = 25_000_000;
+const MAX_TENSORS = 100_000;
+/** A header entry takes about eleven JSON tokens. */
+const MAX_HEADER_TOKENS = 14 * MAX_TENSORS;
+const SAMPLE_BYTES = 64 * 1024;
+/** Problems that are facts of the loader, not of the file. */
+const NOT_A_PROBLEM = new Set(['dtype-not-loaded']);
+const UNOWNED_BYTES = new Set(['gap', 'trailing-bytes']);
+
+export const safetensorsDetector: FileDetector = {
+  name: 'safetensors',
+  accepts: ({ format }) => format === 'safetensors',
+  inspect: inspectSafetensors,
+};
+
+export const ggufDetector: FileDetector = {
+  name: 'gguf',
+  accepts: ({ format }) => format === 'gguf',
+  inspect: inspectGguf,
+};
+
+function inspectSafetensors(subject: FileSubject, report: FileReport): void {
+  const tally = new Tally(subject);
+  try {
+    const { tensors, metadata } = readSafetensorsHeader(subject.source, {
+      sink: problemSink(subject, report, tally),
+      maxHeaderBytes: MAX_HEADER_BYTES,
+      maxJsonTokens: MAX_HEADER_TOKENS,
+    });
+    for (const [key, text] of Object.entries(metadata)) {
+      addPayload(tally, 'safetensors', `/__metadata__/${shown(key)}`, `${key}\n${text}`);
+    }
+    for (const { name } of tensors) addPayload(tally, 'safetensors', shown(name), name);
+    if (tensors.length > MAX_TENSORS) addFlood(tally, 'safetensors', `${tensors.length} tensors`);
+  } catch (error) {
+    if (!(error instanceof ScanError) || error.code !== 'E_LIMIT') throw error;
+    addFlood(tally, 'safetensors', error.message);
+    report.notCovered({ what: whatOf(subject), why: `E_LIMIT: ${error.message}` });
+  } finally {
+    tally.flush(report);
+  }
+}
+
+function inspectGguf(subject: FileSubject, report: FileReport): void {
+  const tally = new Tally(subject);
+  try {
+    const file = readGguf(subject.source, problemSink(subject, report, tally));
+    for (const { key, value } of file.metadata.values()) {
+      const isTemplate = /chat_template(\.|$)/.test(key);
+      addPayload(
+        tally,
+        'gguf',
+        shown(key),
+        typeof value === 'string' && !isTemplate ? `${key}\n${value}` : key,
+      );
+    }
+    for (const { name } of file.tensors) addPayload(tally, 'gguf', shown(name), name);
+    if (!file.complete) {
+      report.notCovered({
+        what: whatOf(subject),
+        why: 'E_FORMAT: the header could not be read to its end',
+      });
+    }
+  } finally {
+    tally.flush(report);
+  }
+}
+
+/** Turns a reader's problems into counted facts; bytes that belong to nothing are looked at and passed on. */
+export function problemSink(subject: FileSubject, report: FileReport, tally: Tally): ProblemSink {
+  let passedOn = 0;
+  return (problem) => {
+    if (NOT_A_PROBLEM.has(problem.problem)) return;
+    const { byteOffset, byteLength, tensor, key } = problem;
+    const unowned = UNOWNED_BYTES.has(problem.problem) && byteLength !== undefined;
+    const content = unowned ? contentOf(subject, problem) : undefined;
+    tally.add(
+      `${problem.problem}\0${content ?? ''}`,
+      {
+        kind: 'format-problem',
+        format: subject.format,
+        problem: problem.problem,
+        detail: shown(problem.detail),
+        ...(content !== undefined && { content }),
+      },
+      {
+        byteOffset,
+        ...(byteLength !== undefined && { byteLength }),
+        ...(tensor !== undefined && { tensor: shown(tensor) }),
+        ...(key !== undefined && { key: shown(key) }),
+      },
+    );
+    if (content === 'data' && byteLength !== undefined && byteLength >= 4 && passedOn < 16) {
+      passedOn++;
+      const length = Math.min(byteLength, subject.source.size - byteOffset);
+      const name = `${problem.problem}@${byteOffset}`;
+      report.nested(name, new SliceSource(subject.source, byteOffset, length, name));
+    }
+  };
+}
+
+function contentOf({ source }: FileSubject, problem: FormatProblem): 'zero' | 'data' {
+  const end = Math.min(problem.byteOffset + (problem.byteLength ?? 0), source.size);
+  const head = Math.min(SAMPLE_BYTES, end - problem.byteOffset);
+  const parts = [
+    source.read(problem.byteOffset, head),
+    source.read(Math.max(problem.byteOffset, end - SAMPLE_BYTES), Math.min(SAMPLE_BYTES, head)),
+  ];
+  return parts.every((part) => part.every((byte) => byte === 0)) ? 'zero' : 'data';
+}
+
+/** A header text that is an attack on whoever reads it. */
+export function addPayload(tally: Tally, format: string, key: string, text: string): void {
+  const match = findPayload(text);
+  if (!match) return;
+  tally.add(`${match.payload}`, { kind: 'metadata-payload', format, ...match }, { key });
+}
+
+function addFlood(tally: Tally, format: string, detail: string): void {
+  tally.add(
+    'flood',
+    { kind: 'format-problem', format, problem: 'header-flood', detail },
+    { byteOffset: 0 },
+  );
+}
