@@ -9,8 +9,8 @@ export interface FormatProblemFact extends EvidenceBase<'format-problem'> {
   /** Of the first occurrence. */
   readonly detail: string;
   readonly occurrences: number;
-  /** For bytes that belong to nothing: all zero, or something. */
-  readonly content?: 'zero' | 'data';
+  /** For bytes that belong to nothing: all zero, or something; `none` for other problems. */
+  readonly content: 'none' | 'zero' | 'data';
 }
 
 /** Text in a header or a name that only makes sense as an attack on whoever reads it. */

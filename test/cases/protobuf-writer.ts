@@ -17,7 +17,10 @@ export function varintField(number: number, value: number | bigint): Buffer {
 }
 
 /** A length-delimited field: text, bytes, or the joined parts of a nested message. */
-export function bytesField(number: number, value: string | Uint8Array | readonly Uint8Array[]): Buffer {
+export function bytesField(
+  number: number,
+  value: string | Uint8Array | readonly Uint8Array[],
+): Buffer {
   const body = Array.isArray(value) ? Buffer.concat(value) : Buffer.from(value as string);
   return Buffer.concat([varint(number * 8 + 2), varint(body.byteLength), body]);
 }

@@ -84,15 +84,15 @@ export function problemSink(subject: FileSubject, report: FileReport, tally: Tal
     if (NOT_A_PROBLEM.has(problem.problem)) return;
     const { byteOffset, byteLength, tensor, key } = problem;
     const unowned = UNOWNED_BYTES.has(problem.problem) && byteLength !== undefined;
-    const content = unowned ? contentOf(subject, problem) : undefined;
+    const content = unowned ? contentOf(subject, problem) : 'none';
     tally.add(
-      `${problem.problem}\0${content ?? ''}`,
+      `${problem.problem}\0${content}`,
       {
         kind: 'format-problem',
         format: subject.format,
         problem: problem.problem,
         detail: shown(problem.detail),
-        ...(content !== undefined && { content }),
+        content,
       },
       {
         byteOffset,
@@ -130,7 +130,7 @@ export function addPayload(tally: Tally, format: string, key: string, text: stri
 function addFlood(tally: Tally, format: string, detail: string): void {
   tally.add(
     'flood',
-    { kind: 'format-problem', format, problem: 'header-flood', detail },
+    { kind: 'format-problem', format, problem: 'header-flood', detail, content: 'none' },
     { byteOffset: 0 },
   );
 }

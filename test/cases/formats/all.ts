@@ -1,0 +1,6 @@
+/** Every generated case of the structured formats. */
+import { ggufCases } from './gguf.ts';
+import type { RuleCase } from './rule-case.ts';
+import { safetensorsCases } from './safetensors.ts';
+
+export const FORMAT_CASES: readonly RuleCase[] = [...safetensorsCases, ...ggufCases];
