@@ -4,18 +4,18 @@
  */
 import * as ort from 'onnxruntime-node';
 import { ScanError } from '../errors.ts';
-import { encodeModel, externalRoot } from '../onnx/encode.ts';
-import type { Graph } from '../onnx/graph.ts';
+import { type EncodedGraph, encodeGraph } from '../onnx/encode.ts';
+import { Graph } from '../onnx/graph.ts';
 
 export type Device = 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
 
-/** f32 and i64 are all that crosses the border; ids come as plain numbers. */
+/** float32 and int64 are all that crosses the border; int64 values travel as 32-bit numbers. */
 export type FeedValue =
   | { readonly type: 'f32'; readonly data: Float32Array; readonly dims: readonly number[] }
-  | { readonly type: 'i64'; readonly data: ArrayLike<number>; readonly dims: readonly number[] };
+  | { readonly type: 'i64'; readonly data: Int32Array; readonly dims: readonly number[] };
 
 export interface OutputValue {
-  readonly data: Float32Array | BigInt64Array;
+  readonly data: Float32Array | Int32Array;
   readonly dims: readonly number[];
 }
 
@@ -36,10 +36,10 @@ export class Session {
   }
 
   /** @throws ScanError `E_ENGINE`, `E_DEVICE` */
-  static async open(graph: Graph, options: SessionOptions): Promise<Session> {
-    const root = graph.externals[0]?.tensor.file;
+  static async open(graph: Graph | EncodedGraph, options: SessionOptions): Promise<Session> {
+    const { model, externalRoot } = graph instanceof Graph ? encodeGraph(graph) : graph;
     try {
-      const inner = await ort.InferenceSession.create(encodeModel(graph), {
+      const inner = await ort.InferenceSession.create(model, {
         executionProviders: [options.device],
         intraOpNumThreads: 1,
         interOpNumThreads: 1,
@@ -49,8 +49,7 @@ export class Session {
         logSeverityLevel: 4,
         extra: {
           session: {
-            model_external_initializers_file_folder_path:
-              root === undefined ? '/' : externalRoot(root),
+            model_external_initializers_file_folder_path: externalRoot,
             disable_prepacking: options.prepack === true ? '0' : '1',
             'intra_op.allow_spinning': '0',
           },
@@ -73,10 +72,7 @@ export class Session {
         : this.#inner.run(inputs, [...wanted]));
       const outputs: Record<string, OutputValue> = {};
       for (const [name, tensor] of Object.entries(results)) {
-        outputs[name] = {
-          data: tensor.data as Float32Array | BigInt64Array,
-          dims: tensor.dims,
-        };
+        outputs[name] = { data: toPlain(name, tensor.data), dims: tensor.dims };
       }
       return outputs;
     } catch (cause) {
@@ -96,6 +92,12 @@ function toTensor(value: FeedValue): ort.Tensor {
   return new ort.Tensor('int64', data, value.dims);
 }
 
+function toPlain(name: string, data: unknown): Float32Array | Int32Array {
+  if (data instanceof Float32Array) return data;
+  if (data instanceof BigInt64Array) return Int32Array.from(data, Number);
+  throw new ScanError('E_ENGINE', `output ${name} is neither float32 nor int64`);
+}
+
 function messageOf(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
   return text.replaceAll(/\s+/g, ' ').slice(0, 400);
@@ -111,6 +113,14 @@ export function f32Output(outputs: Outputs, name: string): Float32Array {
 /** int64 output by name, as numbers. */
 export function i64Output(outputs: Outputs, name: string): Int32Array {
   const data = outputs[name]?.data;
-  if (!(data instanceof BigInt64Array)) throw new ScanError('E_ENGINE', `no int output ${name}`);
-  return Int32Array.from(data, Number);
+  if (!(data instanceof Int32Array)) throw new ScanError('E_ENGINE', `no int output ${name}`);
+  return data;
+}
+
+export function ids(data: ArrayLike<number>, dims: readonly number[]): FeedValue {
+  return { type: 'i64', data: Int32Array.from(data), dims };
+}
+
+export function floats(data: ArrayLike<number>, dims: readonly number[]): FeedValue {
+  return { type: 'f32', data: Float32Array.from(data), dims };
 }

@@ -17,7 +17,23 @@ const OPSET = 23;
 const EXTERNAL_LOCATION = 1;
 const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, graph: 5, floats: 6, ints: 7 } as const;
 
-export function encodeModel(graph: Graph): Uint8Array {
+/** Plain data: what a worker thread needs to open a session. */
+export interface EncodedGraph {
+  readonly model: Uint8Array;
+  /** Folder that external-data locations are relative to. */
+  readonly externalRoot: string;
+}
+
+export function encodeGraph(graph: Graph): EncodedGraph {
+  const file = graph.externals[0]?.tensor.file;
+  return {
+    model: encodeModel(graph),
+    // A graph without weights opens no file, so any root will do.
+    externalRoot: file === undefined ? '/' : parse(file).root,
+  };
+}
+
+function encodeModel(graph: Graph): Uint8Array {
   const model = new WireWriter();
   model.varint(1, IR_VERSION);
   model.string(2, 'narrowfire');
@@ -29,11 +45,6 @@ export function encodeModel(graph: Graph): Uint8Array {
     model.message(8, (opset) => opset.string(1, domain).varint(2, version));
   }
   return model.finish();
-}
-
-/** Where the engine's external-data folder must point: the root of the drive that holds the weights. */
-export function externalRoot(file: string): string {
-  return parse(file).root;
 }
 
 function writeGraph(writer: WireWriter, graph: Graph, name: string): void {
@@ -89,7 +100,7 @@ function writeExternal(writer: WireWriter, { name, type, tensor }: ExternalTenso
   if (!isAbsolute(tensor.file))
     throw new Error(`external data path ${tensor.file} is not absolute`);
   // ONNX Runtime refuses absolute locations, so the folder is the drive root and the path is relative to it.
-  const location = relative(externalRoot(tensor.file), tensor.file).split(sep).join('/');
+  const location = relative(parse(tensor.file).root, tensor.file).split(sep).join('/');
   for (const dim of tensor.shape) writer.varint(1, dim);
   writer.varint(2, ELEMENT_TYPE_IDS[type]).string(8, name);
   const entries = {

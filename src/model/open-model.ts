@@ -1,0 +1,25 @@
+/** A model folder opened for running: description, weights, tokenizer. */
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { readConfig } from './config.ts';
+import { describeModel } from './families/registry.ts';
+import type { ModelSpec } from './spec.ts';
+import { openTokenizer, type Tokenizer } from './tokenizer.ts';
+import { openWeights, type WeightSet } from './weights.ts';
+
+export interface Model {
+  /** Absolute real path. */
+  readonly folder: string;
+  readonly spec: ModelSpec;
+  readonly weights: WeightSet;
+  readonly tokenizer: Tokenizer;
+}
+
+/** @throws ScanError with the file concerned */
+export function openModel(folder: string): Model {
+  const real = realpathSync(folder);
+  const config = readConfig(join(real, 'config.json'));
+  const weights = openWeights(real);
+  const spec = describeModel(config, weights);
+  return { folder: real, spec, weights, tokenizer: openTokenizer(real, spec.vocabularySize) };
+}
