@@ -1,17 +1,13 @@
-/** The tensors of a model folder by name, wherever they lie: one file or shards. */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve, sep } from 'node:path';
-import { FileSource } from '../artifact/byte-source.ts';
-import { readSafetensorsHeader } from '../artifact/safetensors.ts';
+/** The tensors of a model by name, wherever they lie, in the form that the engine maps: float32. */
+import { realpathSync, statSync } from 'node:fs';
 import type { LocatedTensor } from '../artifact/tensor.ts';
-import { ScanError, toScanError } from '../errors.ts';
+import { ScanError } from '../errors.ts';
+import { defaultCache, type FloatCache } from './weights/float-cache.ts';
+import { locateFloats } from './weights/float-copy.ts';
+import { openSafetensors, safetensorsPaths } from './weights/safetensors-weights.ts';
+import type { StoredWeights, WeightFile } from './weights/stored.ts';
 
-export interface WeightFile {
-  /** Absolute real path. */
-  readonly path: string;
-  readonly byteLength: number;
-  readonly mtimeMs: number;
-}
+export type { WeightFile } from './weights/stored.ts';
 
 export class WeightSet {
   readonly files: readonly WeightFile[];
@@ -64,67 +60,28 @@ export class WeightSet {
   }
 }
 
+export interface OpenWeightsOptions {
+  /** Where float32 copies of other number formats go. */
+  readonly cache?: FloatCache;
+}
+
 /**
- * @param folder model folder, or a single weights file
+ * @param path model folder, or a single weights file
  * @throws ScanError with file and offset
  */
-export function openWeights(folder: string): WeightSet {
-  const files: WeightFile[] = [];
-  const tensors = new Map<string, LocatedTensor>();
-  for (const path of weightPaths(folder)) {
-    using source = new FileSource(path);
-    let header: ReturnType<typeof readSafetensorsHeader>;
-    try {
-      header = readSafetensorsHeader(source);
-    } catch (thrown) {
-      throw toScanError(thrown, path);
-    }
-    const stat = statSync(path);
-    files.push({ path, byteLength: source.size, mtimeMs: stat.mtimeMs });
-    for (const entry of header.tensors) tensors.set(entry.name, { ...entry, file: path });
-  }
-  return new WeightSet(files, tensors);
+export function openWeights(path: string, options: OpenWeightsOptions = {}): WeightSet {
+  using stored = openStored(path);
+  return new WeightSet(stored.files, locateFloats(stored, options.cache ?? defaultCache()));
 }
 
-function weightPaths(folder: string): string[] {
-  const real = realpathSync(folder);
-  if (statSync(real).isFile()) return [real];
-  const index = join(real, 'model.safetensors.index.json');
-  if (existsSync(index)) return shardPaths(index);
-  const single = join(real, 'model.safetensors');
-  if (existsSync(single)) return [realpathSync(single)];
-  const any = readdirSync(real)
-    .filter((name) => name.endsWith('.safetensors'))
-    .sort();
-  if (any.length === 1 && any[0] !== undefined) return [realpathSync(join(real, any[0]))];
-  throw new ScanError('E_NOT_FOUND', 'the folder holds no model.safetensors', { file: folder });
-}
-
-function shardPaths(index: string): string[] {
-  const folder = dirname(index);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(readFileSync(index, 'utf8'));
-  } catch (cause) {
-    throw new ScanError('E_FORMAT', 'not JSON', { file: index, cause });
-  }
-  const map = (parsed as { weight_map?: unknown } | null)?.weight_map;
-  if (typeof map !== 'object' || map === null) {
-    throw new ScanError('E_FORMAT', 'no weight_map', { file: index });
-  }
-  const names = [...new Set(Object.values(map).map(String))].sort();
-  return names.map((name) => {
-    if (basename(name) !== name && !resolve(folder, name).startsWith(folder + sep)) {
-      throw new ScanError('E_OUTSIDE', `shard path ${JSON.stringify(name)} leaves the folder`, {
-        file: index,
-      });
-    }
-    const path = join(folder, name);
-    if (!existsSync(path)) {
-      throw new ScanError('E_NOT_FOUND', `shard ${JSON.stringify(name)} is missing`, {
-        file: index,
-      });
-    }
-    return realpathSync(path);
-  });
+/**
+ * The weights as they are stored, for reading as numbers; dispose after use.
+ * @throws ScanError with file and offset
+ */
+export function openStored(path: string): StoredWeights {
+  const real = realpathSync(path);
+  if (statSync(real).isFile()) return openSafetensors([real]);
+  const shards = safetensorsPaths(real);
+  if (shards.length > 0) return openSafetensors(shards);
+  throw new ScanError('E_NOT_FOUND', 'the folder holds no model.safetensors', { file: path });
 }
