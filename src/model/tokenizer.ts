@@ -158,9 +158,9 @@ function vocabularyTexts(parsed: Record<string, unknown>, file: string): string[
     if (typeof token !== 'string' || typeof id !== 'number' || !Number.isInteger(id)) return;
     if (id >= 0 && id < 10_000_000) texts[id] = token;
   };
-  if (Array.isArray(vocab))
-    vocab.forEach((entry, id) => set(Array.isArray(entry) ? entry[0] : entry, id));
-  else if (typeof vocab === 'object' && vocab !== null) {
+  if (Array.isArray(vocab)) {
+    for (const [id, entry] of vocab.entries()) set(Array.isArray(entry) ? entry[0] : entry, id);
+  } else if (typeof vocab === 'object' && vocab !== null) {
     for (const [token, id] of Object.entries(vocab)) set(token, id);
   } else throw new ScanError('E_TOKENIZER', 'tokenizer.json has no vocabulary', { file });
   const readable = texts.map(readableToken(model?.['type'] === 'WordPiece'));
