@@ -20,6 +20,8 @@ export interface BehaviourSample {
   readonly context: string;
   readonly triggered: string;
   readonly untriggered: string;
+  /** Where the context stands in a probe corpus. */
+  readonly probe?: { readonly path: string; readonly line: number };
 }
 
 /** How the verified text relates to what the model writes unasked. */

@@ -101,5 +101,7 @@ export interface ScanResult {
   readonly tool: { readonly name: 'narrowfire'; readonly version: string };
   readonly verdict: Verdict;
   readonly exitCode: number;
+  /** Arguments that give this result again; the first is the command. */
+  readonly commandLine?: readonly string[];
   readonly targets: readonly TargetResult[];
 }

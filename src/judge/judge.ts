@@ -3,7 +3,9 @@ import type { SerializedError } from '../errors.ts';
 import type { CoverageGap } from '../evidence/coverage.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
 import type { ArtifactFile, Cost, Sha256, StageReport, TargetResult } from '../finding/finding.ts';
+import { applyBaseline } from './baseline.ts';
 import { compareText, evaluate } from './evaluate.ts';
+import { applyIgnores } from './ignore.ts';
 import type { Policy } from './policy.ts';
 import type { Rule } from './rule.ts';
 import { isGap, targetVerdict } from './verdict.ts';
@@ -42,7 +44,10 @@ export function judge(input: JudgeInput, rules: readonly Rule[], policy: Policy)
       failed: isGap(item),
     }),
   );
-  const { findings, errors: ruleErrors } = evaluate([...input.evidence, ...gaps], rules);
+  const { findings: judged, errors: ruleErrors } = evaluate([...input.evidence, ...gaps], rules);
+  const compared =
+    policy.baseline === undefined ? judged : applyBaseline(judged, policy.baseline, input.name);
+  const findings = applyIgnores(compared, policy.ignores, input.files ?? [], policy.today);
   const errors = [...input.errors, ...ruleErrors];
   const coverage = { stages: input.stages, notCovered };
   return {

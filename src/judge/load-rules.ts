@@ -57,7 +57,7 @@ export function ruleFolders(root: string): readonly string[] {
   try {
     entries = readdirSync(root).toSorted();
   } catch (error) {
-    throw toScanError(error, root);
+    throw new ScanError('E_RULE', toScanError(error).message, { file: root, cause: error });
   }
   return entries
     .map((name) => join(root, name))

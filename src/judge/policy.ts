@@ -18,8 +18,14 @@ export interface Ignore {
   readonly source: string;
 }
 
+/** What a baseline remembers of a finding. */
+export type KnownFinding = Pick<
+  Finding,
+  'fingerprint' | 'ruleId' | 'ruleName' | 'level' | 'path' | 'message'
+>;
+
 /** Findings of an earlier scan, by fingerprint. */
-export type Baseline = ReadonlyMap<Fingerprint, Finding>;
+export type Baseline = ReadonlyMap<Fingerprint, KnownFinding>;
 
 export interface Policy {
   readonly failOn: FailOn;

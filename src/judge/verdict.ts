@@ -55,12 +55,20 @@ export function overallVerdict(targets: readonly Pick<TargetResult, 'verdict'>[]
   return 'pass';
 }
 
+/** A target that is not there, or that holds no artifact. */
+function isNothing(target: TargetResult): boolean {
+  return (
+    target.findings.length === 0 &&
+    target.errors.some(({ code }) => code === 'E_NOT_FOUND' || code === 'E_NOTHING_TO_SCAN')
+  );
+}
+
 /**
  * `failOn: none` forgives findings, never an incomplete scan: a gate that reads 0 for a scan that did not
  * happen is the worst failure.
  */
 export function exitCodeOf(targets: readonly TargetResult[], failOn: FailOn): ExitCode {
-  if (targets.length === 0) return EXIT.nothingToScan;
+  if (targets.every(isNothing)) return EXIT.nothingToScan;
   const verdict = overallVerdict(targets);
   if (verdict === 'fail' && failOn !== 'none') return EXIT.findings;
   const incomplete = targets.some((target) => isIncomplete(target.coverage, target.errors));

@@ -1,5 +1,5 @@
 /** A scan in this process: targets in, stages in order, one judged result out. */
-import { ScanError } from '../errors.ts';
+import { basename } from 'node:path';
 import type { ScanResult, TargetResult } from '../finding/finding.ts';
 import { judge } from '../judge/judge.ts';
 import type { Policy } from '../judge/policy.ts';
@@ -8,7 +8,7 @@ import { exitCodeOf, overallVerdict } from '../judge/verdict.ts';
 import { VERSION } from '../version.ts';
 import { runFileStage } from './file-stage.ts';
 import type { CancelSignal, Profile, ProgressEvent, Target } from './stage.ts';
-import { findTargets } from './targets.ts';
+import { findTargets, type MissingTarget } from './targets.ts';
 
 export type Device = 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
 
@@ -34,22 +34,15 @@ export interface ScanHooks {
   readonly cancel?: CancelSignal;
 }
 
-/**
- * Scans every target and judges it. Bad input ends up in the result, not in a throw.
- * @throws ScanError `E_NOT_FOUND` or `E_NOTHING_TO_SCAN` when no target is left.
- */
+/** Scans every target and judges it. Bad input, such as a missing folder, ends up in the result, not in a throw. */
 export async function scan(
   paths: readonly string[],
   options: ScanOptions,
   hooks: ScanHooks = {},
 ): Promise<ScanResult> {
-  const targets: TargetResult[] = [];
-  for (const target of await findTargets(paths)) {
-    if (hooks.cancel?.cancelled === true) {
-      throw new ScanError('E_INTERRUPTED', 'the scan was interrupted');
-    }
-    targets.push(await scanTarget(target, options, hooks));
-  }
+  const found = await findTargets(paths);
+  const targets: TargetResult[] = found.missing.map((item) => missingTarget(item, options));
+  for (const target of found.targets) targets.push(await scanTarget(target, options, hooks));
   return {
     schema: 'narrowfire/result/v1',
     tool: { name: 'narrowfire', version: VERSION },
@@ -57,6 +50,20 @@ export async function scan(
     exitCode: exitCodeOf(targets, options.policy.failOn),
     targets,
   };
+}
+
+function missingTarget({ given, error }: MissingTarget, options: ScanOptions): TargetResult {
+  const input = {
+    path: given,
+    name: basename(given),
+    kind: 'missing',
+    evidence: [],
+    notCovered: [],
+    errors: [error],
+    stages: [],
+    cost: { tokens: 0, device: 'none' },
+  };
+  return judge(input, options.rules, options.policy);
 }
 
 async function scanTarget(

@@ -2,38 +2,45 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import fastGlob from 'fast-glob';
-import { ScanError, toScanError } from '../errors.ts';
+import { ScanError, type SerializedError, serializeError, toScanError } from '../errors.ts';
 import type { Target } from './stage.ts';
 
-function targetOf(given: string): Target {
-  try {
-    const root = realpathSync(given);
-    const stat = statSync(root);
-    const kind = stat.isDirectory()
-      ? existsSync(join(root, 'config.json'))
-        ? 'model-folder'
-        : 'folder'
-      : 'file';
-    return { given, root, name: basename(root) || 'root', kind };
-  } catch (error) {
-    throw toScanError(error, given);
-  }
+/** A path that led nowhere: it is reported beside the targets that were found. */
+export interface MissingTarget {
+  readonly given: string;
+  readonly error: SerializedError;
 }
 
-/**
- * A path that exists is taken as it is, even with glob characters in its name; anything else must match.
- * @throws ScanError `E_NOT_FOUND` for a plain path, `E_NOTHING_TO_SCAN` for a pattern without a match.
- */
-export async function findTargets(paths: readonly string[]): Promise<readonly Target[]> {
+export interface FoundTargets {
+  readonly targets: readonly Target[];
+  readonly missing: readonly MissingTarget[];
+}
+
+function targetOf(given: string): Target {
+  const root = realpathSync(given);
+  const kind = !statSync(root).isDirectory()
+    ? 'file'
+    : existsSync(join(root, 'config.json'))
+      ? 'model-folder'
+      : 'folder';
+  return { given, root, name: basename(root) || 'root', kind };
+}
+
+/** A path that exists is taken as it is, even with glob characters in its name; a pattern must match something. */
+export async function findTargets(paths: readonly string[]): Promise<FoundTargets> {
   const byRoot = new Map<string, Target>();
-  for (const path of paths) {
-    const matches = existsSync(path) ? [path] : await expand(path);
-    for (const match of matches) {
-      const target = targetOf(match);
-      if (!byRoot.has(target.root)) byRoot.set(target.root, target);
+  const missing: MissingTarget[] = [];
+  for (const given of paths) {
+    try {
+      for (const match of existsSync(given) ? [given] : await expand(given)) {
+        const target = targetOf(match);
+        if (!byRoot.has(target.root)) byRoot.set(target.root, target);
+      }
+    } catch (error) {
+      missing.push({ given, error: serializeError(toScanError(error, given)) });
     }
   }
-  return [...byRoot.values()];
+  return { targets: [...byRoot.values()], missing };
 }
 
 async function expand(pattern: string): Promise<readonly string[]> {

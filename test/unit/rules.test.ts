@@ -20,7 +20,7 @@ const HEADINGS = [
 ];
 
 async function fileStage(path: string): Promise<readonly Evidence[]> {
-  const [target] = await findTargets([path]);
+  const [target] = (await findTargets([path])).targets;
   if (target === undefined) throw new Error(`no target at ${path}`);
   return (await runFileStage(target)).evidence;
 }

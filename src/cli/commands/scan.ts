@@ -1,0 +1,251 @@
+/** `narrowfire scan`: options, configuration and policy in; reports and an exit code out. */
+import { type Command, Option } from 'commander';
+import { formatError, ScanError } from '../../errors.ts';
+import { EXIT } from '../../finding/exit-code.ts';
+import type { ScanResult } from '../../finding/finding.ts';
+import { readBaseline } from '../../judge/baseline.ts';
+import { isExpired } from '../../judge/ignore.ts';
+import { loadRules } from '../../judge/load-rules.ts';
+import type { Policy } from '../../judge/policy.ts';
+import type { Rule } from '../../judge/rule.ts';
+import { loadTaxonomies } from '../../judge/taxonomy.ts';
+import { FORMAT_NAMES } from '../../report/formats.ts';
+import type { ReportContext } from '../../report/report.ts';
+import { SARIF_PROFILES } from '../../report/report.ts';
+import { type ScanOptions, scan } from '../../scan/scan.ts';
+import { type Config, DEVICES, FAIL_ON, PROFILES, REDACTIONS } from '../config.ts';
+import { parseDuration } from '../duration.ts';
+import { withFailedOutput } from '../exit.ts';
+import type { Io } from '../io.ts';
+import type { CommandHost } from '../main.ts';
+import { collect, wholeNumber } from '../option-parsers.ts';
+import { type Output, parseFormat, parseOutput, writeOutputs } from '../outputs.ts';
+import { ProgressLine } from '../progress.ts';
+import { colorFor, loadConfig, reportContext } from '../settings.ts';
+
+export interface ScanFlags {
+  readonly profile?: ScanOptions['profile'];
+  readonly base?: string;
+  readonly sae?: string;
+  readonly corpus?: string;
+  readonly device?: ScanOptions['device'];
+  readonly workers?: number;
+  readonly seed?: number;
+  readonly budget?: string;
+  readonly output?: readonly string[];
+  readonly format?: string;
+  readonly failOn?: Policy['failOn'];
+  readonly exitCode: boolean;
+  readonly baseline?: string;
+  /** A path, or false for `--no-config`. */
+  readonly config?: string | false;
+  readonly ignores: boolean;
+  readonly showSuppressed?: boolean;
+  readonly rules?: readonly string[];
+  readonly redact?: (typeof REDACTIONS)[number];
+  readonly sarifProfile?: ReportContext['sarifProfile'];
+  readonly maxResults?: number;
+  readonly category?: string;
+  readonly timestamps?: boolean;
+  readonly quiet?: boolean;
+  readonly progress: boolean;
+  readonly color: 'auto' | 'always' | 'never';
+}
+
+const EXAMPLES = `
+Examples:
+  narrowfire scan ./my-model                                  scan a model folder, print the findings
+  narrowfire scan 'models/*' --profile files                  only the files, no model is run
+  narrowfire scan ./my-model --base ./base --corpus text.jsonl
+  narrowfire scan ./my-model --output sarif=results.sarif --output html=report.html
+  narrowfire scan ./my-model --baseline baseline.json --fail-on warning
+`;
+
+export function addScanCommand(program: Command, host: CommandHost): void {
+  program
+    .command('scan')
+    .summary('look for backdoors in model files and folders')
+    .description('Looks for backdoors in model files and folders. Nothing in them is executed.')
+    .argument('<path...>', 'model folders, files, or glob patterns')
+    .optionsGroup('What is scanned, and how far:')
+    .addOption(new Option('--profile <name>', 'how deep to look').choices(PROFILES))
+    .option('--base <dir>', 'base model to compare with')
+    .option('--sae <path>', 'sparse autoencoder to load instead of training one')
+    .option('--corpus <path>', "text of the model's domain (JSONL or plain)")
+    .addOption(new Option('--budget <time>', 'wall-clock limit, as in 90s or 5m'))
+    .optionsGroup('How it runs:')
+    .addOption(new Option('--device <name>', 'where the model runs').choices(DEVICES))
+    .option('--workers <n>', 'worker threads', wholeNumber(1))
+    .option('--seed <n>', 'seed of every random choice', wholeNumber(0))
+    .optionsGroup('What counts:')
+    .addOption(new Option('--fail-on <level>', 'lowest level that fails').choices(FAIL_ON))
+    .option('--no-exit-code', 'end with 0 whenever the scan itself went well')
+    .option('--baseline <file>', 'findings in this file are known and do not fail')
+    .option('--rules <dir>', 'folder of own rules (repeatable)', collect)
+    .option('--no-ignores', 'apply no ignore entry of the configuration')
+    .option('--config <file>', 'configuration, instead of the nearest narrowfire.yaml')
+    .option('--no-config', 'read no configuration')
+    .optionsGroup('Reports:')
+    .option('--format <format>', `format on stdout: ${FORMAT_NAMES.join(', ')}`)
+    .option('-o, --output <format=file>', 'write a report to a file (repeatable)', collect)
+    .addOption(new Option('--redact <what>', 'replace by salted hashes').choices(REDACTIONS))
+    .addOption(new Option('--sarif-profile <name>', 'kind of SARIF').choices(SARIF_PROFILES))
+    .option('--max-results <n>', 'most SARIF results; more are announced', wholeNumber(1))
+    .option('--category <name>', 'SARIF category, for several scans of one commit')
+    .option('--show-suppressed', 'list accepted findings too')
+    .option('--timestamps', 'write times into reports (then no two are equal)')
+    .optionsGroup('Talk:')
+    .option('-q, --quiet', 'no progress and no notices on stderr')
+    .option('--no-progress', 'no progress on stderr')
+    .addOption(
+      new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'),
+    )
+    .addHelpText('after', EXAMPLES)
+    .action(async (paths: string[], flags: ScanFlags) => {
+      host.exit(await runScan(paths, flags, host.io));
+    });
+}
+
+function notices(config: Config, today: string, io: Io): void {
+  for (const ignore of config.ignores) {
+    if (!isExpired(ignore, today)) continue;
+    io.stderr(`${ignore.source}: this ignore entry expired on ${ignore.until} and does nothing\n`);
+  }
+}
+
+/** Arguments that give the same result again, as far as they change it. */
+function reproduction(paths: readonly string[], options: ScanOptions): readonly string[] {
+  const optional = (flag: string, value: string | number | undefined) =>
+    value === undefined ? [] : [flag, String(value)];
+  return [
+    'scan',
+    ...paths,
+    '--profile',
+    options.profile,
+    '--seed',
+    String(options.seed),
+    ...optional('--base', options.base),
+    ...optional('--sae', options.sae),
+    ...optional('--corpus', options.corpus),
+  ];
+}
+
+function scanOptions(
+  flags: ScanFlags,
+  config: Config,
+  rules: readonly Rule[],
+  policy: Policy,
+): ScanOptions {
+  const budget = flags.budget ?? config.budget;
+  const base = flags.base ?? config.base;
+  const sae = flags.sae ?? config.sae;
+  const corpus = flags.corpus ?? config.corpus;
+  const workers = flags.workers ?? config.workers;
+  return {
+    profile: flags.profile ?? config.profile ?? 'standard',
+    device: flags.device ?? config.device ?? 'auto',
+    seed: flags.seed ?? config.seed ?? 0,
+    rules,
+    policy,
+    ...(workers !== undefined && { workers }),
+    ...(budget !== undefined && { budgetSeconds: parseDuration(budget) }),
+    ...(base !== undefined && { base }),
+    ...(sae !== undefined && { sae }),
+    ...(corpus !== undefined && { corpus }),
+  };
+}
+
+function outputsOf(flags: ScanFlags, config: Config): readonly Output[] {
+  const configured = Object.entries(config.output ?? {}).map(([format, file]) =>
+    parseOutput(`${format}=${file}`),
+  );
+  const asked = (flags.output ?? []).map(parseOutput);
+  const stdout: Output = { format: parseFormat(flags.format ?? 'pretty'), file: '-' };
+  const toFiles = asked.length > 0 ? asked : configured;
+  if (toFiles.some(({ file }) => file === '-') && flags.format === undefined) return toFiles;
+  return [stdout, ...toFiles];
+}
+
+/** Cancels between batches on the first interrupt; the second ends the process at once. */
+function watchInterrupt(): { readonly signal: { cancelled: boolean }; stop(): void } {
+  const signal = { cancelled: false };
+  const onInterrupt = () => {
+    if (signal.cancelled) process.exit(EXIT.interrupted);
+    signal.cancelled = true;
+  };
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onInterrupt);
+  const stop = () => {
+    process.off('SIGINT', onInterrupt);
+    process.off('SIGTERM', onInterrupt);
+  };
+  return { signal, stop };
+}
+
+export async function runScan(paths: readonly string[], flags: ScanFlags, io: Io): Promise<number> {
+  const config = loadConfig(flags, io, paths);
+  const today = io.now().slice(0, 10);
+  if (flags.quiet !== true) notices(config, today, io);
+  const rules = loadRules({
+    folders: [...(config.ruleFolders ?? []), ...(flags.rules ?? [])],
+    ...(config.rules !== undefined && { overrides: config.rules }),
+  });
+  const baseline = flags.baseline ?? config.baseline;
+  const policy: Policy = {
+    failOn: flags.failOn ?? config.failOn ?? 'error',
+    ignores: flags.ignores ? config.ignores : [],
+    ...(baseline !== undefined && { baseline: readBaseline(baseline) }),
+    today,
+  };
+  const options = scanOptions(flags, config, rules, policy);
+  const outputs = outputsOf(flags, config);
+  const started = io.now();
+
+  const showsProgress =
+    flags.progress && flags.quiet !== true && io.stderrIsTty && io.env['CI'] === undefined;
+  const progress = new ProgressLine({
+    write: io.stderr,
+    columns: io.columns,
+    clock: () => performance.now(),
+  });
+  const interrupt = watchInterrupt();
+  let scanned: ScanResult;
+  try {
+    scanned = await scan(paths, options, {
+      cancel: interrupt.signal,
+      ...(showsProgress && { progress: (event) => progress.show(event) }),
+    });
+  } finally {
+    interrupt.stop();
+    progress.clear();
+  }
+  const result: ScanResult = {
+    ...scanned,
+    exitCode: exitCodeFor(scanned, flags, interrupt.signal.cancelled),
+    commandLine: reproduction(paths, options),
+  };
+  const context = reportContext(io, rules, loadTaxonomies(), {
+    sarifProfile: flags.sarifProfile ?? config.sarifProfile ?? 'audit',
+    maxResults: flags.maxResults ?? config.maxResults,
+    category: flags.category,
+    showSuppressed: flags.showSuppressed ?? false,
+    color: colorFor(flags.color, io),
+    timestamp: flags.timestamps === true ? started : undefined,
+  });
+  const failed = writeOutputs(result, outputs, context, io);
+  if (flags.quiet !== true) tellErrors(result, outputs, io);
+  return failed > 0 ? withFailedOutput(result.exitCode) : result.exitCode;
+}
+
+function exitCodeFor(result: ScanResult, flags: ScanFlags, interrupted: boolean): number {
+  if (interrupted) return EXIT.interrupted;
+  return !flags.exitCode && result.exitCode === EXIT.findings ? EXIT.ok : result.exitCode;
+}
+
+/** Errors are in every report; stderr repeats them when stdout carries machine-readable data. */
+function tellErrors(result: ScanResult, outputs: readonly Output[], io: Io): void {
+  if (outputs.some(({ format, file }) => format === 'pretty' && file === '-')) return;
+  for (const error of result.targets.flatMap((target) => target.errors)) {
+    io.stderr(`${formatError(new ScanError(error.code, error.message, error))}\n`);
+  }
+}

@@ -1,0 +1,17 @@
+/** All report formats by name: adding one is a file and a line here. */
+import { renderJson } from './json.ts';
+import { renderPretty } from './pretty.ts';
+import type { Report } from './report.ts';
+
+export const FORMATS = {
+  pretty: renderPretty,
+  json: renderJson,
+} as const satisfies Readonly<Record<string, Report>>;
+
+export type FormatName = keyof typeof FORMATS;
+
+export const FORMAT_NAMES = Object.keys(FORMATS) as readonly FormatName[];
+
+export function isFormat(name: string): name is FormatName {
+  return Object.hasOwn(FORMATS, name);
+}
