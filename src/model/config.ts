@@ -21,8 +21,27 @@ export class ModelConfig {
     return this.string(['model_type'], '');
   }
 
+  /** The first entry of `architectures`, such as `LlamaForCausalLM`; empty when there is none. */
+  get architecture(): string {
+    const names = this.#values['architectures'];
+    const first: unknown = Array.isArray(names) ? names[0] : undefined;
+    return typeof first === 'string' ? first : '';
+  }
+
+  /** Classes of a classifier, as transformers counts them. */
+  get labelCount(): number {
+    const labels = this.#values['id2label'];
+    const named = isRecord(labels) ? Object.keys(labels).length : 2;
+    return this.count(['num_labels'], named, 100_000);
+  }
+
   raw(key: string): unknown {
     return this.#values[key];
+  }
+
+  /** Present and not null. */
+  has(key: string): boolean {
+    return this.#find([key]) !== undefined;
   }
 
   /** The first of `keys` that is present and not null. */
@@ -51,6 +70,36 @@ export class ModelConfig {
     return value;
   }
 
+  /** A number above zero: an epsilon, a scale, a frequency base. */
+  positive(keys: readonly string[], fallback?: number): number {
+    const value = this.number(keys, fallback);
+    if (value <= 0) throw this.fail(`${keys[0]} is ${value}, wanted a number above zero`);
+    return value;
+  }
+
+  /** A positive whole number, or undefined where the key is absent or null. */
+  optionalCount(keys: readonly string[]): number | undefined {
+    return this.#find(keys) === undefined ? undefined : this.count(keys);
+  }
+
+  /** A number above zero; undefined where the key is null, `fallback` where it is absent. */
+  optionalPositive(key: string, fallback?: number): number | undefined {
+    const value = this.#values[key];
+    if (value === null) return undefined;
+    return value === undefined ? fallback : this.positive([key]);
+  }
+
+  /** A list of numbers above zero of a known length. */
+  positives(key: string, length: number): number[] {
+    const value = this.#find([key]);
+    const good =
+      Array.isArray(value) &&
+      value.length === length &&
+      value.every((item) => typeof item === 'number' && Number.isFinite(item) && item > 0);
+    if (!good) throw this.fail(`${key} is not a list of ${length} numbers above zero`);
+    return value;
+  }
+
   flag(keys: readonly string[], fallback: boolean): boolean {
     const value = this.#find(keys) ?? fallback;
     if (typeof value !== 'boolean') {
@@ -70,9 +119,12 @@ export class ModelConfig {
   /** A nested object, or undefined. */
   child(key: string): ModelConfig | undefined {
     const value = this.#values[key];
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-    return new ModelConfig(value as Record<string, unknown>, this.file);
+    return isRecord(value) ? new ModelConfig(value, this.file) : undefined;
   }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** @throws ScanError `E_MODEL_CONFIG` or `E_NOT_FOUND` */
@@ -89,8 +141,6 @@ export function readConfig(file: string): ModelConfig {
     }
     throw toScanError(thrown, file);
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new ScanError('E_MODEL_CONFIG', 'not a JSON object', { file });
-  }
-  return new ModelConfig(parsed as Record<string, unknown>, file);
+  if (!isRecord(parsed)) throw new ScanError('E_MODEL_CONFIG', 'not a JSON object', { file });
+  return new ModelConfig(parsed, file);
 }

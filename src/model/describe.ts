@@ -1,31 +1,36 @@
-/** Shared vocabulary of the family files: linears, norms, head geometry, activation names. */
+/** Shared vocabulary of the family files: sizes, head geometry, activations, layer patterns, heads. */
+import type { LocatedTensor } from '../artifact/tensor.ts';
 import type { ModelConfig } from './config.ts';
-import type { Activation, LinearSpec, NormSpec } from './spec.ts';
-import type { WeightSet } from './weights.ts';
+import type { Activation, LinearSpec, ModelSpec } from './spec.ts';
+import type { TensorScope } from './tensor-scope.ts';
 
 /** Above any published model; a config that claims more is refused before anything is sized by it. */
 export const MAX_LAYERS = 1024;
+const MAX_HEADS = 4096;
+const MAX_HEAD_DIM = 8192;
 
-export function linear(
-  weights: WeightSet,
-  prefix: string,
-  out: number,
-  input: number,
-  bias: boolean,
-): LinearSpec {
-  const weight = weights.get(`${prefix}.weight`, [out, input]);
-  if (!bias) return { weight, layout: 'out-in' };
-  return { weight, bias: weights.get(`${prefix}.bias`, [out]), layout: 'out-in' };
+export interface DecoderSizes {
+  readonly width: number;
+  readonly layers: number;
+  readonly vocabularySize: number;
+  readonly maxPositions: number;
 }
 
-export function rmsNorm(
-  weights: WeightSet,
-  prefix: string,
-  width: number,
-  epsilon: number,
-  weightOffset: 0 | 1 = 0,
-): NormSpec {
-  return { kind: 'rms', weight: weights.get(`${prefix}.weight`, [width]), epsilon, weightOffset };
+/** Sizes under the names that transformers uses, newest first. */
+export function sizesOf(config: ModelConfig, defaultPositions = 2048): DecoderSizes {
+  return {
+    width: config.count(['hidden_size', 'n_embd', 'dim', 'd_model']),
+    layers: config.count(
+      ['num_hidden_layers', 'n_layer', 'num_layers', 'n_layers'],
+      undefined,
+      MAX_LAYERS,
+    ),
+    vocabularySize: config.count(['vocab_size']),
+    maxPositions: config.count(
+      ['max_position_embeddings', 'n_positions', 'n_ctx', 'seq_length'],
+      defaultPositions,
+    ),
+  };
 }
 
 export interface HeadGeometry {
@@ -34,19 +39,30 @@ export interface HeadGeometry {
   readonly headDim: number;
 }
 
-/** @throws ScanError `E_MODEL_CONFIG` when heads do not divide the width or each other */
-export function headGeometry(config: ModelConfig, width: number): HeadGeometry {
-  const heads = config.count(['num_attention_heads', 'n_head'], undefined, 4096);
-  const keyValueHeads = config.count(['num_key_value_heads'], heads, 4096);
-  if (heads % keyValueHeads !== 0) {
-    throw config.fail(`${heads} heads cannot share ${keyValueHeads} key-value heads`);
+/**
+ * @param keyValueHeads for families that name or default it in their own way
+ * @throws ScanError `E_MODEL_CONFIG` when heads do not divide the width or each other
+ */
+export function headGeometry(
+  config: ModelConfig,
+  width: number,
+  keyValueHeads?: number,
+): HeadGeometry {
+  const heads = config.count(
+    ['num_attention_heads', 'n_head', 'num_heads', 'n_heads'],
+    undefined,
+    MAX_HEADS,
+  );
+  const shared = keyValueHeads ?? config.count(['num_key_value_heads'], heads, MAX_HEADS);
+  if (heads % shared !== 0) {
+    throw config.fail(`${heads} heads cannot share ${shared} key-value heads`);
   }
-  const explicit = config.raw('head_dim');
-  if (explicit === undefined || explicit === null) {
-    if (width % heads !== 0) throw config.fail(`${heads} heads do not divide width ${width}`);
-    return { heads, keyValueHeads, headDim: width / heads };
+  if (config.has('head_dim')) {
+    const headDim = config.count(['head_dim'], undefined, MAX_HEAD_DIM);
+    return { heads, keyValueHeads: shared, headDim };
   }
-  return { heads, keyValueHeads, headDim: config.count(['head_dim'], undefined, 8192) };
+  if (width % heads !== 0) throw config.fail(`${heads} heads do not divide width ${width}`);
+  return { heads, keyValueHeads: shared, headDim: width / heads };
 }
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
@@ -59,14 +75,94 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   gelu_pytorch_tanh: 'gelu-tanh',
   quick_gelu: 'quick-gelu',
   relu: 'relu',
+  tanh: 'tanh',
 };
 
-export function activationOf(config: ModelConfig, fallback = 'silu'): Activation {
-  const name = config.string(
-    ['hidden_act', 'hidden_activation', 'activation_function', 'activation'],
-    fallback,
-  );
-  const activation = ACTIVATIONS[name];
+const ACTIVATION_KEYS = ['hidden_act', 'hidden_activation', 'activation_function', 'activation'];
+
+export function activationOf(
+  config: ModelConfig,
+  fallback: string,
+  keys: readonly string[] = ACTIVATION_KEYS,
+): Activation {
+  const name = config.string(keys, fallback);
+  const activation = Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : undefined;
   if (activation === undefined) throw config.fail(`unknown activation ${JSON.stringify(name)}`);
   return activation;
+}
+
+/**
+ * Whether each layer slides, from `layer_types` or else from the family's own pattern.
+ * @throws ScanError `E_MODEL_CONFIG` for a kind of layer that is not attention
+ */
+export function slidingLayers(
+  config: ModelConfig,
+  layers: number,
+  pattern: (layer: number) => boolean,
+): readonly boolean[] {
+  const types = config.raw('layer_types');
+  if (types === undefined || types === null)
+    return Array.from({ length: layers }, (_, i) => pattern(i));
+  if (!Array.isArray(types) || types.length !== layers) {
+    throw config.fail(`layer_types does not name ${layers} layers`);
+  }
+  return types.map((type) => {
+    if (type === 'sliding_attention') return true;
+    if (type === 'full_attention') return false;
+    throw config.fail(`unknown layer type ${JSON.stringify(type)}`);
+  });
+}
+
+/** ALiBi slopes (Press et al. 2022); between powers of two, every second slope of the next one. */
+export function alibiSlopes(heads: number): number[] {
+  const power = 2 ** Math.floor(Math.log2(heads));
+  const slopes = (count: number) =>
+    Array.from({ length: count }, (_, i) => 2 ** ((-8 * (i + 1)) / count));
+  const extra = slopes(2 * power).filter((_, i) => i % 2 === 0);
+  return [...slopes(power), ...extra.slice(0, heads - power)];
+}
+
+export interface HeadOptions {
+  readonly tiedByDefault: boolean;
+  /** `lm_head` unless the family says otherwise. */
+  readonly name?: string;
+  readonly bias?: boolean;
+  readonly softcap?: number | undefined;
+  readonly scale?: number;
+  readonly preProjection?: LinearSpec | undefined;
+}
+
+/**
+ * Language-model head or last-token classifier of a decoder, whichever its tensors and `architectures` say;
+ * neither for a bare body.
+ */
+export function decoderHead(
+  config: ModelConfig,
+  root: TensorScope,
+  tokens: LocatedTensor,
+  options: HeadOptions,
+): Pick<ModelSpec, 'head' | 'classifier'> {
+  const [vocabularySize = 0, embeddingWidth = 0] = tokens.shape;
+  const architecture = config.architecture;
+  if (architecture.endsWith('ForSequenceClassification')) {
+    const labels = config.labelCount;
+    const width = config.count(['hidden_size', 'n_embd'], embeddingWidth);
+    return { classifier: { state: 'last', projection: root.linear('score', labels, width) } };
+  }
+  const name = options.name ?? 'lm_head';
+  const tied = config.flag(['tie_word_embeddings'], options.tiedByDefault);
+  const bare =
+    !root.has(`${name}.weight`) && /Model$/.test(architecture) && !/LMHead/.test(architecture);
+  if (bare) return {};
+  const { softcap, scale, preProjection } = options;
+  const bias = options.bias === true ? { bias: root.get(`${name}.bias`, [vocabularySize]) } : {};
+  const weight = tied ? tokens : root.get(`${name}.weight`, [vocabularySize, embeddingWidth]);
+  return {
+    head: {
+      projection: { weight, ...bias, layout: 'out-in' },
+      ...(softcap !== undefined && { softcap }),
+      ...(scale !== undefined && { scale }),
+      ...(preProjection !== undefined && { preProjection }),
+    },
+  };
 }

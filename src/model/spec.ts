@@ -53,6 +53,16 @@ export interface HeadNormSpec {
   readonly norm: NormSpec;
   /** Over each head's dimensions, or over the whole projection (OLMo 2). */
   readonly over: 'head' | 'projection';
+  /** Gains that differ by head, in order, each [headDim] or all in one [heads, headDim]; `norm` then has none. */
+  readonly gains?: readonly LocatedTensor[];
+}
+
+/** Learned bias by distance (T5, MPNet). */
+export interface RelativeBiasSpec {
+  /** [buckets, heads] */
+  readonly table: LocatedTensor;
+  /** Distances at or beyond share the last bucket of their side. */
+  readonly maxDistance: number;
 }
 
 export interface AttentionSpec {
@@ -72,9 +82,10 @@ export interface AttentionSpec {
   readonly window?: number;
   /** ALiBi slope of each head. */
   readonly alibiSlopes?: readonly number[];
+  readonly relativeBias?: RelativeBiasSpec;
 }
 
-export type Activation = 'silu' | 'gelu' | 'gelu-tanh' | 'relu' | 'quick-gelu';
+export type Activation = 'silu' | 'gelu' | 'gelu-tanh' | 'relu' | 'quick-gelu' | 'tanh';
 
 export interface DenseMlpSpec {
   readonly kind: 'gated' | 'plain';
@@ -116,6 +127,8 @@ export interface BlockSpec {
   readonly afterMlpAddNorm?: NormSpec;
   /** Granite scales what is added. */
   readonly residualScale?: number;
+  /** What a sublayer's output is added to: its input, or its normalised input (BLOOM by option). */
+  readonly residualFrom?: 'input' | 'normalised';
 }
 
 export interface EmbeddingSpec {
@@ -146,14 +159,21 @@ export interface HeadSpec {
   };
 }
 
-/** Sentence embedding or classes from an encoder's or decoder's last states. */
+/** Sentence embedding from the last states, as sentence-transformers' modules make it. */
 export interface PoolingSpec {
-  readonly kind: 'mean' | 'first' | 'last';
+  readonly kind: 'mean' | 'first' | 'last' | 'max';
+  /** Dense modules after pooling. */
+  readonly dense?: readonly { readonly linear: LinearSpec; readonly activation?: Activation }[];
+  /** To unit length. */
   readonly normalise: boolean;
-  /** Dense and tanh on the pooled state (BERT pooler), then class scores. */
+}
+
+/** Class scores from one token's last state. */
+export interface ClassifierSpec {
+  readonly state: 'first' | 'last';
   readonly dense?: LinearSpec;
-  readonly denseActivation?: 'tanh' | 'relu' | 'gelu';
-  readonly classifier?: LinearSpec;
+  readonly activation?: Activation;
+  readonly projection: LinearSpec;
 }
 
 export interface ModelSpec {
@@ -168,4 +188,5 @@ export interface ModelSpec {
   readonly finalNorm?: NormSpec;
   readonly head?: HeadSpec;
   readonly pooling?: PoolingSpec;
+  readonly classifier?: ClassifierSpec;
 }

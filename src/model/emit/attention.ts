@@ -168,7 +168,15 @@ function emitHeadNorm(
   headDim: number,
 ): Value {
   if (spec === undefined) return x;
-  if (spec.over === 'head') return emitNorm(g, spec.norm, x);
+  if (spec.over === 'head') {
+    const normed = emitNorm(g, spec.norm, x);
+    if (spec.gains === undefined) return normed;
+    const gains = g.concat(
+      spec.gains.map((gain) => g.external(gain)),
+      0,
+    );
+    return g.mul(normed, g.reshape(gains, [1, heads, headDim]));
+  }
   const flat = g.reshape(x, [-1, heads * headDim]);
   return g.reshape(emitNorm(g, spec.norm, flat), [-1, heads, headDim]);
 }

@@ -59,6 +59,8 @@ function emitBlock(
   const scaled = (value: Value) =>
     block.residualScale === undefined ? value : g.mul(value, g.f32(block.residualScale));
 
+  const fromNormed = block.residualFrom === 'normalised';
+
   const attentionInput = maybeNorm(block.preAttentionNorm, x);
   const z = visit('attn_z', layer, emitHeads(g, block.attention, layer, attentionInput, rows));
   const attention = maybeNorm(block.postAttentionNorm, emitLinear(g, block.attention.output, z));
@@ -72,13 +74,12 @@ function emitBlock(
   const middle = visit(
     'resid_mid',
     layer,
-    maybeNorm(block.afterAttentionAddNorm, g.add(x, attentionOut)),
+    maybeNorm(block.afterAttentionAddNorm, g.add(fromNormed ? attentionInput : x, attentionOut)),
   );
-  const mlp = maybeNorm(
-    block.postMlpNorm,
-    emitMlp(g, block.mlp, maybeNorm(block.preMlpNorm, middle)),
-  );
-  return maybeNorm(block.afterMlpAddNorm, g.add(middle, visit('mlp_out', layer, scaled(mlp))));
+  const mlpInput = maybeNorm(block.preMlpNorm, middle);
+  const mlp = maybeNorm(block.postMlpNorm, emitMlp(g, block.mlp, mlpInput));
+  const mlpOut = visit('mlp_out', layer, scaled(mlp));
+  return maybeNorm(block.afterMlpAddNorm, g.add(fromNormed ? mlpInput : middle, mlpOut));
 }
 
 /** @param x residual stream, [rows, width] @returns logits, [rows, vocabulary] */

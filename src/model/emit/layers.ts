@@ -92,6 +92,8 @@ export function emitActivation(g: Graph, kind: Activation, x: Value): Value {
       return emitGeluTanh(g, x);
     case 'relu':
       return g.op('Relu', [x]);
+    case 'tanh':
+      return g.op('Tanh', [x]);
   }
 }
 

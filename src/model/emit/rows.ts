@@ -1,8 +1,8 @@
 /** Position bookkeeping for attention: who may see whom, padding, windows, ALiBi, rotary tables. */
 import { type Graph, int, type Value } from '../../onnx/graph.ts';
-import type { AttentionSpec } from '../spec.ts';
+import type { AttentionSpec, RelativeBiasSpec } from '../spec.ts';
 import { type AttentionRows, type KeyValues, shapeVector } from './attention.ts';
-import { emitRotaryTables } from './layers.ts';
+import { emitRotaryTables, permute } from './layers.ts';
 
 /** A key at this position or later is padding: no query is ever that late. */
 export const PADDING_POSITION = 1 << 30;
@@ -51,7 +51,9 @@ export interface RowLayout {
 export function attentionRows(g: Graph, layout: RowLayout): AttentionRows {
   const biases = new Map<string, Value>();
   const bias = (spec: AttentionSpec, keyPositions: Value, own: boolean): Value => {
-    const key = `${own}:${spec.window}:${spec.alibiSlopes?.join()}:${spec.heads}:${spec.keyValueHeads}`;
+    const shape = `${spec.heads}:${spec.keyValueHeads}`;
+    const table = spec.relativeBias?.table.name;
+    const key = `${own}:${spec.window}:${spec.alibiSlopes?.join()}:${table}:${shape}`;
     let value = biases.get(key);
     if (value === undefined) {
       value = emitBias(g, spec, layout, keyPositions);
@@ -76,7 +78,9 @@ export function attentionRows(g: Graph, layout: RowLayout): AttentionRows {
     ...(prefixPositions !== undefined && {
       // Every prefix key is earlier than every own query: only windows and slopes need a bias.
       prefixBias: (spec: AttentionSpec) =>
-        spec.window === undefined && spec.alibiSlopes === undefined
+        spec.window === undefined &&
+        spec.alibiSlopes === undefined &&
+        spec.relativeBias === undefined
           ? undefined
           : bias(spec, g.unsqueeze(prefixPositions, [1]), false),
     }),
@@ -103,10 +107,47 @@ function emitBias(g: Graph, spec: AttentionSpec, layout: RowLayout, keyPositions
     const slopes = g.f32(alibi, [1, spec.keyValueHeads, 1, 1, group, 1]);
     const penalty = g.mul(g.cast(g.op('Neg', [distance]), 'f32'), slopes);
     bias = g.op('Where', [near, penalty, g.f32(MASKED)]);
+  } else if (spec.relativeBias !== undefined) {
+    const learned = emitRelativeBias(g, spec, spec.relativeBias, distance);
+    bias = g.op('Where', [near, learned, g.f32(MASKED)]);
   } else if (layout.length !== 1 && group > 1) {
     bias = g.op('Expand', [bias, g.i64([1, 1, 1, 1, group, 1])]);
   }
   // [C, heads, n, S, G, T] becomes [C, heads, n, S·G, T]; G stays 1 where it broadcasts.
   const keys = g.op('Shape', [bias], { start: int(5), end: int(6) });
   return g.reshape(bias, shapeVector(g, [0, 0, 0, -1, keys]));
+}
+
+/** @param distance i64 [C, 1, n, S, 1, T], query minus key @returns f32 [C, keyValueHeads, n, S, G, T] */
+function emitRelativeBias(
+  g: Graph,
+  { heads, keyValueHeads }: AttentionSpec,
+  { table, maxDistance }: RelativeBiasSpec,
+  distance: Value,
+): Value {
+  const buckets = relativeBuckets(table.shape[0] ?? 0, maxDistance);
+  const clipped = g.op('Clip', [distance, g.i64(-maxDistance, []), g.i64(maxDistance, [])]);
+  const index = g.gather(g.i64(buckets), g.add(clipped, g.i64(maxDistance)));
+  const byHead = g.gather(g.external(table), g.op('Squeeze', [index, g.i64([1, 4])]));
+  // [C, n, S, T, heads] becomes [C, keyValueHeads, n, S, G, T].
+  const group = heads / keyValueHeads;
+  const sizes = g.op('Shape', [byHead], { start: int(0), end: int(4) });
+  const split = g.reshape(byHead, g.concat([sizes, g.i64([keyValueHeads, group])], 0));
+  return permute(g, split, [0, 4, 1, 2, 5, 3]);
+}
+
+/**
+ * Bucket of each distance from -maxDistance to maxDistance (query minus key): half of them for either side, exact
+ * when near and logarithmic when far (Raffel et al. 2020, T5, bidirectional).
+ */
+export function relativeBuckets(count: number, maxDistance: number): number[] {
+  const side = Math.floor(count / 2);
+  const exact = Math.floor(side / 2);
+  return Array.from({ length: 2 * maxDistance + 1 }, (_, i) => {
+    const distance = i - maxDistance;
+    const far = Math.abs(distance);
+    const share = Math.log(far / exact) / Math.log(maxDistance / exact);
+    const large = Math.min(side - 1, exact + Math.trunc(Math.fround(share * (side - exact))));
+    return (distance < 0 ? side : 0) + (far < exact ? far : large);
+  });
 }
