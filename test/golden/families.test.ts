@@ -1,6 +1,6 @@
 /** Every family computes what transformers computes: logits and two residual taps within 1e-4. */
 import { expect, test } from 'vitest';
-import { f32Output, i64Output, Session } from '../../src/engine/session.ts';
+import { f32Output, ids as feed, floats, i64Output, Session } from '../../src/engine/session.ts';
 import { activationsGraph } from '../../src/model/graphs/activations.ts';
 import { generateGraph } from '../../src/model/graphs/generate.ts';
 import { goldenNames, largestDifference, openGolden } from './golden-case.ts';
@@ -16,8 +16,8 @@ test.each(goldenNames())('%s: taps and logits equal transformers', async (name) 
   const graph = activationsGraph(spec, sites, { logits, positions: length, padded: true });
   const session = await Session.open(graph, { device: 'cpu' });
   const outputs = await session.run({
-    ids: { type: 'i64', data: ids, dims: [lengths.length, length] },
-    lengths: { type: 'i64', data: lengths, dims: [lengths.length] },
+    ids: feed(ids, [lengths.length, length]),
+    lengths: feed(lengths, [lengths.length]),
   });
   await session.close();
   for (const site of ['resid_pre.0', 'resid_pre.1', ...(logits ? ['logits'] : [])]) {
@@ -47,7 +47,7 @@ test.each(causal)('%s: a shared prefix gives the continuation of the plain pass'
   const continued = async (start: readonly number[]): Promise<number[]> => {
     const all = [...start];
     for (let step = 0; step < steps; step++) {
-      const outputs = await plain.run({ ids: { type: 'i64', data: all, dims: [1, all.length] } });
+      const outputs = await plain.run({ ids: feed(all, [1, all.length]) });
       const logits = f32Output(outputs, 'logits').subarray(-spec.vocabularySize);
       all.push(logits.indexOf(Math.max(...logits)));
     }
@@ -62,19 +62,17 @@ test.each(causal)('%s: a shared prefix gives the continuation of the plain pass'
   );
   const rows = contexts.flatMap(() => strings);
   const outputs = await shared.run({
-    contexts: { type: 'i64', data: contexts.flat(), dims: [2, 4] },
-    strings: {
-      type: 'i64',
-      data: rows.flatMap((string) => [...Array(3 - string.length).fill(0), ...string]),
-      dims: [4, 3],
-    },
-    padding: { type: 'i64', data: rows.map((string) => 3 - string.length), dims: [4] },
-    steps: { type: 'i64', data: [steps], dims: [] },
-    bias: {
-      type: 'f32',
-      data: new Float32Array(spec.vocabularySize),
-      dims: [spec.vocabularySize],
-    },
+    contexts: feed(contexts.flat(), [2, 4]),
+    strings: feed(
+      rows.flatMap((string) => [...Array(3 - string.length).fill(0), ...string]),
+      [4, 3],
+    ),
+    padding: feed(
+      rows.map((string) => 3 - string.length),
+      [4],
+    ),
+    steps: feed([steps], []),
+    bias: floats(new Float32Array(spec.vocabularySize), [spec.vocabularySize]),
   });
   const tokens = i64Output(outputs, 'tokens');
   let row = 0;
