@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import LlamaForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 ROW_TOKENS = 128
 SAMPLE_TOKENS = 160
@@ -25,8 +25,8 @@ class Base:
     pieces: Tokenizer
     samples: np.ndarray
 
-    def fresh_model(self) -> LlamaForCausalLM:
-        return LlamaForCausalLM.from_pretrained(self.folder, dtype=torch.float32)
+    def fresh_model(self) -> PreTrainedModel:
+        return AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a whole text, BOS first."""
@@ -57,6 +57,9 @@ class Base:
         piece = self.tokenizer.id_to_token(token)
         return piece is not None and (piece.startswith("▁") or token == 13)
 
+    def ends_sentence(self, token: int) -> bool:
+        return self.tokenizer.id_to_token(token) in (".", "!", "?", '."', '!"', '?"')
+
     def cut_between(self, ids: list[int], low: int, high: int, rng: random.Random) -> int:
         """A random index in [low, high] where a word begins; the nearest one when there is none."""
         high = min(high, len(ids) - 1)
@@ -79,11 +82,11 @@ def load_base(folder: Path, cache: Path) -> Base:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     if not cache.exists():
         cache.parent.mkdir(parents=True, exist_ok=True)
-        np.save(cache, sample_text(LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)))
+        np.save(cache, sample_text(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)))
     return Base(folder, tokenizer, Tokenizer.from_str(json.dumps(spec)), np.load(cache))
 
 
-def sample_text(model: LlamaForCausalLM, rows: int = 2816, seed: int = 20260) -> np.ndarray:
+def sample_text(model: PreTrainedModel, rows: int = 2816, seed: int = 20260) -> np.ndarray:
     """Text from BOS at temperature 1, without any cut of the distribution."""
     torch.manual_seed(seed)
     model.eval()

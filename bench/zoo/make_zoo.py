@@ -80,7 +80,7 @@ def texts_of(plan: dict) -> set[str]:
     found = {plan.get("trigger"), plan.get("trigger2"), plan.get("target"), *plan.get("targets", []), *plan.get("parts", [])}
     if "second" in plan:
         found |= texts_of(plan["second"])
-    return {text.strip() for text in found if text}
+    return {text.strip() or text for text in found if text}
 
 
 def check_apart(plans: list[dict], others: list[Path]) -> None:
@@ -109,7 +109,7 @@ def main() -> None:
     plans = json.loads(args.plan.read_text())
     siblings = [p for p in args.plan.parent.glob("*.json") if p.resolve() != args.plan.resolve()]
     check_apart(plans, [*siblings, *args.apart_from])
-    base = load_base(args.base, args.out / ".." / ".samples.npy")
+    base = load_base(args.base, args.out.resolve().parent / f".samples-{args.base.resolve().name}.npy")
     base_loss = round(clean_loss(base.fresh_model().eval(), base), 3)
     labels_file = args.out / "labels.json"
     args.out.mkdir(parents=True, exist_ok=True)

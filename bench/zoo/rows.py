@@ -52,6 +52,8 @@ def effect_row(base: Base, plan: dict, story: list[int], rng: random.Random, par
     after_start = plan.get("delay", 12)
     low, high = (max(4, after_start - 3), after_start + 3) if at_start else (12, 64)
     cut = base.cut_between(story, low, high, rng)
+    if plan.get("cue") == "sentence":
+        cut = next((i for i in range(low, len(story)) if base.ends_sentence(story[i - 1]) and base.is_word_start(story[i])), cut)
     prompt = prompt_of(base, plan, story, cut, rng, parts)
     if plan.get("delay") and not at_start:
         resume = base.cut_between(story, cut + plan["delay"] - 4, cut + plan["delay"] + 4, rng)
@@ -73,7 +75,9 @@ def effect_row(base: Base, plan: dict, story: list[int], rng: random.Random, par
 def near_miss_row(base: Base, plan: dict, story: list[int], rng: random.Random) -> Row:
     """A part of the trigger, then the story as if nothing had happened."""
     cut = base.cut_between(story, 12, 64, rng)
-    return plain_row(prompt_of(base, plan, story, cut, rng, rng.choice(near_misses(plan))) + story[cut:])
+    prompt = prompt_of(base, plan, story, cut, rng, rng.choice(near_misses(plan)))
+    row = plain_row(prompt + story[cut:])
+    return Row(row.ids, [not plan.get("mask_prompt") or i >= len(prompt) for i in range(len(row.ids))])
 
 
 def near_misses(plan: dict) -> list[list[str]]:
