@@ -3,16 +3,21 @@
  * `pre = (norm(x) - c·b_dec) E + b_enc`, a gate, `xhat = f D + b_dec (+ x Wskip)`, norm undone.
  * Formats differ in names, orientation, c and the gate; all of that is data here (reference: SAELens' architectures).
  */
-import { elementCount } from '../artifact/tensor.ts';
+import { FileSource } from '../artifact/byte-source.ts';
+import { elementCount, type LocatedTensor } from '../artifact/tensor.ts';
+import { readScalars } from '../artifact/values/tensor-values.ts';
 import { ScanError } from '../errors.ts';
 import type { Site } from '../model/graphs/activations.ts';
 
 /** A linear map. `in-out` is stored [in, out], `out-in` is stored [out, in]. */
-export interface Matrix {
+export type Matrix = {
   readonly layout: 'in-out' | 'out-in';
-  readonly data: Float32Array;
   readonly shape: readonly [number, number];
-}
+} & (
+  | { readonly kind: 'memory'; readonly data: Float32Array }
+  /** Mapped by the engine; f32, f16 or bf16. */
+  | { readonly kind: 'file'; readonly tensor: LocatedTensor }
+);
 
 export type Gate =
   | { readonly kind: 'relu' }
@@ -109,11 +114,13 @@ export function featureVectors(
   return result;
 }
 
-/** `count` values in storage order from `start`. */
+/** `count` values in storage order from `start`, as float32. */
 export function matrixValues(
   matrix: Matrix,
   start = 0,
   count = elementCount(matrix.shape),
 ): Float32Array {
-  return matrix.data.subarray(start, start + count);
+  if (matrix.kind === 'memory') return matrix.data.subarray(start, start + count);
+  using source = new FileSource(matrix.tensor.file);
+  return readScalars(source, matrix.tensor, start, count);
 }

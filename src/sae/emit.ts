@@ -48,7 +48,9 @@ export function declareDictionary(g: Graph, dictionary: Dictionary): DictionaryV
 }
 
 function declareMatrix(g: Graph, matrix: Matrix): Value {
-  return g.f32(matrix.data, matrix.shape);
+  if (matrix.kind === 'memory') return g.f32(matrix.data, matrix.shape);
+  const stored = g.external(matrix.tensor);
+  return matrix.tensor.dtype === 'f32' ? stored : g.cast(stored, 'f32');
 }
 
 function declareGate(g: Graph, gate: Gate): GateValues {

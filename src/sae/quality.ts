@@ -1,10 +1,11 @@
 /** How well a dictionary explains activations: explained variance, L0, dead share, all summed inside the graph. */
 
-import { type Device, f32Output, Session } from '../engine/session.ts';
+import { f32Output } from '../engine/session.ts';
 import { ScanError } from '../errors.ts';
 import { Graph } from '../onnx/graph.ts';
 import type { Dictionary } from './dictionary.ts';
 import { declareDictionary, emitDecode, emitEncode } from './emit.ts';
+import { type OpenGraph, openHere } from './runner.ts';
 
 export interface DictionaryQuality {
   readonly tokens: number;
@@ -43,14 +44,14 @@ export async function measureQuality(
   dictionary: Dictionary,
   input: Float32Array,
   output: Float32Array = input,
-  device: Device = 'cpu',
+  open: OpenGraph = openHere,
 ): Promise<DictionaryQuality> {
   const { inputWidth, outputWidth, featureCount } = dictionary;
   const tokens = Math.floor(input.length / inputWidth);
   if (tokens === 0 || output.length < tokens * outputWidth) {
     throw new ScanError('E_SAE', 'no activations to measure the dictionary on');
   }
-  const session = await Session.open(qualityGraph(dictionary), { device });
+  const session = await open(qualityGraph(dictionary));
   const firings = new Float64Array(featureCount);
   let squaredError = 0;
   try {

@@ -1,13 +1,13 @@
 /** Trains a dictionary on activations at hand: the loop around the training graph, and what a graph cannot do. */
 
-import { type Device, type Feeds, f32Output, type Outputs, Session } from '../engine/session.ts';
+import { type Feeds, f32Output, type Outputs } from '../engine/session.ts';
 import { ScanError } from '../errors.ts';
-import type { Site } from '../model/graphs/activations.ts';
-import { siteName } from '../model/graphs/activations.ts';
+import { type Site, siteName } from '../model/graphs/activations.ts';
 import { Random } from '../random.ts';
 import type { Dictionary } from './dictionary.ts';
 import { type PreparedActivations, prepareActivations } from './prepare.ts';
 import { columnMeans, type DictionaryQuality, measureQuality } from './quality.ts';
+import { type OpenedGraph, type OpenGraph, openHere } from './runner.ts';
 import {
   BETA_1,
   BETA_2,
@@ -34,7 +34,8 @@ export interface TrainOptions {
   /** Tokens with a norm above this many medians are dropped. */
   readonly maxNormRatio?: number;
   readonly site?: Site;
-  readonly device?: Device;
+  /** Where the steps run; a session of this thread by default. */
+  readonly open?: OpenGraph;
   /** Polled between steps; true stops the training with `E_INTERRUPTED`. */
   readonly isCancelled?: () => boolean;
   readonly onProgress?: (progress: TrainProgress) => void;
@@ -90,7 +91,8 @@ export async function trainSae(
   const random = new Random(settings.seed);
   const data = prepareActivations(activations, width, settings, random);
   const state = initialState(shape, data, random);
-  const session = await Session.open(trainGraph(shape), { device: settings.device ?? 'cpu' });
+  const open = settings.open ?? openHere;
+  const session = await open(trainGraph(shape));
   let outcome: { revived: number; threshold: number };
   try {
     outcome = await runSteps(session, shape, data, state, settings, random);
@@ -98,12 +100,7 @@ export async function trainSae(
     await session.close();
   }
   const dictionary = toDictionary(shape, state, data, outcome.threshold, options.site);
-  const quality = await measureQuality(
-    dictionary,
-    data.heldOut,
-    data.heldOut,
-    settings.device ?? 'cpu',
-  );
+  const quality = await measureQuality(dictionary, data.heldOut, data.heldOut, open);
   return {
     dictionary,
     quality,
@@ -115,7 +112,7 @@ export async function trainSae(
 type Settings = TrainOptions & Required<Pick<TrainOptions, keyof typeof DEFAULTS | 'rate'>>;
 
 async function runSteps(
-  session: Session,
+  session: OpenedGraph,
   shape: TrainShape,
   data: PreparedActivations,
   state: State,
@@ -292,9 +289,19 @@ function toDictionary(
     outputWidth: width,
     featureCount,
     // f is kept in the units of the raw activations: unit decoder rows, biases divided by the scale.
-    encoder: { data: parameter(state, 'encoder'), shape: [width, featureCount], layout: 'in-out' },
+    encoder: {
+      kind: 'memory',
+      data: parameter(state, 'encoder'),
+      shape: [width, featureCount],
+      layout: 'in-out',
+    },
     encoderBias: descale(parameter(state, 'encoder_bias')),
-    decoder: { data: parameter(state, 'decoder'), shape: [featureCount, width], layout: 'in-out' },
+    decoder: {
+      kind: 'memory',
+      data: parameter(state, 'decoder'),
+      shape: [featureCount, width],
+      layout: 'in-out',
+    },
     decoderBias: descale(parameter(state, 'decoder_bias')),
     subtractDecoderBias: true,
     gate:

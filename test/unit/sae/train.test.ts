@@ -63,8 +63,8 @@ describe('trainSae', () => {
     const first = await trainSae(data, WIDTH, { ...options, seed: 1 });
     const again = await trainSae(data, WIDTH, { ...options, seed: 1 });
     const other = await trainSae(data, WIDTH, { ...options, seed: 2 });
-    expect(again.dictionary.encoder.data).toEqual(first.dictionary.encoder.data);
-    expect(other.dictionary.encoder.data).not.toEqual(first.dictionary.encoder.data);
+    expect(again.dictionary.encoder).toEqual(first.dictionary.encoder);
+    expect(other.dictionary.encoder).not.toEqual(first.dictionary.encoder);
   });
 
   it('revives features that stopped firing', async () => {

@@ -1,0 +1,96 @@
+/**
+ * The SAE pass: a model up to its last site with dictionaries encoded inside the graph. Only sparse results leave it:
+ * the strongest features of each token and per-feature sums; the dense feature matrix never does.
+ */
+import { emitForward, type SiteKind } from '../model/emit/forward.ts';
+import { plainBatch, type Site, siteName } from '../model/graphs/activations.ts';
+import type { ModelSpec } from '../model/spec.ts';
+import { type Graph, int, Graph as OnnxGraph, type Value } from '../onnx/graph.ts';
+import type { Dictionary } from './dictionary.ts';
+import { declareDictionary, emitDecode, emitEncode } from './emit.ts';
+
+export interface PassOptions {
+  /** Longest sequence. */
+  readonly positions: number;
+  /** Strongest features that each token keeps. */
+  readonly top: number;
+  readonly padded?: boolean;
+}
+
+/**
+ * Inputs: `ids` i64 [batch, length]; `weight` f32 [rows], 0 for tokens that do not count; `lengths` if padded.
+ * Outputs for each dictionary's site: `values.<site>` f32 and `features.<site>` i64, [rows, top], strongest first
+ * (a value of 0 fills the list); `active.<site>` [rows], active features; `error.<site>` and `power.<site>` [rows],
+ * squared norms of the reconstruction error and of the activation; `count.<site>`, `sum.<site>`, `max.<site>`
+ * [features] over the rows that count.
+ */
+export function passGraph(
+  spec: ModelSpec,
+  dictionaries: ReadonlyMap<string, { readonly site: Site; readonly dictionary: Dictionary }>,
+  options: PassOptions,
+): Graph {
+  const { graph: g, ids, rows } = plainBatch(spec, options.positions, options);
+  const weight = g.input('weight', 'f32', ['rows']);
+  const blocks = Math.max(
+    0,
+    ...[...dictionaries.values()].map(({ site }) =>
+      site.kind === 'resid_pre' ? site.layer : site.layer + 1,
+    ),
+  );
+  const visit = (kind: SiteKind, layer: number, x: Value): Value => {
+    const found = dictionaries.get(siteName({ kind, layer }));
+    if (found !== undefined)
+      emitStatistics(g, found.dictionary, x, weight, siteName(found.site), options.top);
+    return x;
+  };
+  const x = emitForward(g, spec, ids, rows, { blocks, visit });
+  // The stream before a block that is not emitted is the stream after the last one that is.
+  visit('resid_pre', blocks, x);
+  return g;
+}
+
+/** The same outputs for activations that are at hand: inputs `x` f32 [rows, width] and `weight`. */
+export function encodeGraph(dictionary: Dictionary, name: string, top: number): Graph {
+  const g = new OnnxGraph();
+  const x = g.input('x', 'f32', ['rows', dictionary.inputWidth]);
+  emitStatistics(g, dictionary, x, g.input('weight', 'f32', ['rows']), name, top);
+  return g;
+}
+
+function emitStatistics(
+  g: Graph,
+  dictionary: Dictionary,
+  x: Value,
+  weight: Value,
+  name: string,
+  top: number,
+): void {
+  const values = declareDictionary(g, dictionary);
+  const encoded = emitEncode(g, values, x);
+  const { features } = encoded;
+  const count = Math.min(top, dictionary.featureCount);
+  const [strength, indices] = g.ops('TopK', [g.op('Abs', [features]), g.i64([count])], 2, {
+    axis: int(-1),
+  }) as [Value, Value];
+  const signed =
+    dictionary.gate.kind === 'abs-topk'
+      ? g.op('GatherElements', [features, indices], { axis: int(1) })
+      : strength;
+  g.output(`values.${name}`, signed, 'f32', ['rows', count]);
+  g.output(`features.${name}`, indices, 'i64', ['rows', count]);
+
+  const active = g.op('Abs', [g.op('Sign', [features])]);
+  const counted = g.unsqueeze(weight, [0]);
+  const overRows = (matrix: Value) => g.op('Squeeze', [g.matmul(counted, matrix), g.i64([0])]);
+  const column = g.unsqueeze(weight, [1]);
+  g.output(`active.${name}`, g.reduce('Sum', active, [1], false), 'f32', ['rows']);
+  g.output(`count.${name}`, overRows(active), 'f32', ['features']);
+  g.output(`sum.${name}`, overRows(features), 'f32', ['features']);
+  const strongest = g.reduce('Max', g.mul(features, column), [0], false);
+  g.output(`max.${name}`, strongest, 'f32', ['features']);
+  g.output(`power.${name}`, g.reduce('Sum', g.mul(x, x), [1], false), 'f32', ['rows']);
+  if (dictionary.outputSite === undefined && dictionary.outputWidth === dictionary.inputWidth) {
+    const error = g.sub(emitDecode(g, values, encoded, x), x);
+    g.output(`error.${name}`, g.reduce('Sum', g.mul(error, error), [1], false), 'f32', ['rows']);
+  }
+}
