@@ -3,6 +3,7 @@ import type { ArchiveEvidence } from './archive.ts';
 import type { EvidenceBase } from './evidence.ts';
 import type { FormatEvidence } from './format.ts';
 import type { PickleEvidence } from './pickle.ts';
+import type { TemplateEvidence } from './template.ts';
 
 /** A file whose bytes break its own format, with the reader's error. */
 export interface MalformedFile extends EvidenceBase<'malformed-file'> {
@@ -11,4 +12,9 @@ export interface MalformedFile extends EvidenceBase<'malformed-file'> {
   readonly problem: string;
 }
 
-export type FileEvidence = MalformedFile | ArchiveEvidence | PickleEvidence | FormatEvidence;
+export type FileEvidence =
+  | MalformedFile
+  | ArchiveEvidence
+  | PickleEvidence
+  | FormatEvidence
+  | TemplateEvidence;

@@ -1,4 +1,5 @@
 /** Chat templates in every file that can hold one: parsed and followed, never rendered. */
+import { ggufTemplates, readGguf } from '../../../artifact/gguf/reader.ts';
 import { readJson } from '../../../artifact/json.ts';
 import { decodeText } from '../../../artifact/text.ts';
 import type { FileDetector, FileReport, FileSubject } from '../detector.ts';
@@ -17,11 +18,16 @@ export const chatTemplateDetector: FileDetector = {
   name: 'chat-template',
   accepts(subject) {
     const base = baseName(subject);
+    if (subject.format === 'gguf') return true;
     return subject.format === 'json'
       ? holdsTemplateKey(base) || isTemplateFile(base)
       : subject.format === 'text' && isTemplateFile(base);
   },
   inspect(subject, report) {
+    if (subject.format === 'gguf') {
+      reportTemplates(templatesInGguf(subject), subject, report);
+      return;
+    }
     if (subject.source.size > MAX_FILE_BYTES) {
       const what =
         subject.member === undefined ? subject.path : `${subject.path}!/${subject.member}`;
@@ -44,6 +50,20 @@ export function reportTemplates(
     const place = { path: subject.path, template: name, locate };
     analyseTemplate(source, place, lists, (fact) => report.evidence(fact));
   }
+}
+
+function templatesInGguf({ source, member }: FileSubject): FoundTemplate[] {
+  // Broken tables are the GGUF detector's to report; a template before the break still counts.
+  const file = readGguf(source, () => {});
+  return ggufTemplates(file).map(({ key, text, byteOffset }) => ({
+    name: key === 'tokenizer.chat_template' ? 'default' : key.slice(key.lastIndexOf('.') + 1),
+    source: text,
+    locate: (offset) => ({
+      ...(member !== undefined && { member }),
+      byteOffset: byteOffset + Buffer.byteLength(text.slice(0, offset)),
+      key,
+    }),
+  }));
 }
 
 function templatesOf(subject: FileSubject): FoundTemplate[] {

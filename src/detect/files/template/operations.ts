@@ -65,6 +65,10 @@ export function applyOperation(
     probe(form, name, subject, args, offset),
   );
   if (name === 'replace') reportRewrite(subject, args, offset, sink);
+  if (name === 'join') {
+    const [list, glue] = form === 'filter' ? [subject, args[0]] : [args[0], subject];
+    reportSplitJoin(list ?? UNKNOWN, glue ?? constant(''), offset, sink);
+  }
   const value = compute(form, name, subject, args, keywords);
   return {
     ...value,
@@ -116,6 +120,15 @@ function reportRewrite(
   if (!isUserText(subject)) return;
   for (const before of knownTexts(args[0] ?? UNKNOWN)) {
     for (const after of args[1]?.texts ?? [HOLE]) sink.rewrite(before, after, offset);
+  }
+}
+
+/** `a.join(text.split(b))` replaces b by a. */
+function reportSplitJoin(list: Value, glue: Value, offset: number, sink: OperationSink): void {
+  if (!isUserText(list)) return;
+  for (const { how, text } of list.triggers) {
+    if (how !== 'split' && how !== 'rsplit') continue;
+    for (const after of knownTexts(glue)) sink.rewrite(text, after, offset);
   }
 }
 

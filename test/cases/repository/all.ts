@@ -1,0 +1,5 @@
+/** Every generated case of templates, tokenizers, configurations and repositories. */
+import type { RuleCase } from '../formats/rule-case.ts';
+import { TEMPLATE_CASES } from './template-cases.ts';
+
+export const REPOSITORY_CASES: readonly RuleCase[] = [...TEMPLATE_CASES];
