@@ -116,6 +116,11 @@ export class ModelConfig {
     return value;
   }
 
+  /** The same config with some values replaced. */
+  with(values: Readonly<Record<string, unknown>>): ModelConfig {
+    return new ModelConfig({ ...this.#values, ...values }, this.file);
+  }
+
   /** A nested object, or undefined. */
   child(key: string): ModelConfig | undefined {
     const value = this.#values[key];

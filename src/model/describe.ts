@@ -19,7 +19,7 @@ export interface DecoderSizes {
 /** Sizes under the names that transformers uses, newest first. */
 export function sizesOf(config: ModelConfig, defaultPositions = 2048): DecoderSizes {
   return {
-    width: config.count(['hidden_size', 'n_embd', 'dim', 'd_model']),
+    width: config.count(['hidden_size', 'n_embd', 'n_embed', 'dim']),
     layers: config.count(
       ['num_hidden_layers', 'n_layer', 'num_layers', 'n_layers'],
       undefined,
@@ -40,29 +40,30 @@ export interface HeadGeometry {
 }
 
 /**
- * @param keyValueHeads for families that name or default it in their own way
+ * @param fallback what a family says where config.json has no such key, or names it in its own way
  * @throws ScanError `E_MODEL_CONFIG` when heads do not divide the width or each other
  */
 export function headGeometry(
   config: ModelConfig,
   width: number,
-  keyValueHeads?: number,
+  fallback: { readonly keyValueHeads?: number; readonly headDim?: number | undefined } = {},
 ): HeadGeometry {
   const heads = config.count(
     ['num_attention_heads', 'n_head', 'num_heads', 'n_heads'],
     undefined,
     MAX_HEADS,
   );
-  const shared = keyValueHeads ?? config.count(['num_key_value_heads'], heads, MAX_HEADS);
-  if (heads % shared !== 0) {
-    throw config.fail(`${heads} heads cannot share ${shared} key-value heads`);
+  const keyValueHeads =
+    fallback.keyValueHeads ?? config.count(['num_key_value_heads'], heads, MAX_HEADS);
+  if (heads % keyValueHeads !== 0) {
+    throw config.fail(`${heads} heads cannot share ${keyValueHeads} key-value heads`);
   }
-  if (config.has('head_dim')) {
-    const headDim = config.count(['head_dim'], undefined, MAX_HEAD_DIM);
-    return { heads, keyValueHeads: shared, headDim };
+  if (config.has('head_dim') || fallback.headDim !== undefined) {
+    const headDim = config.count(['head_dim'], fallback.headDim, MAX_HEAD_DIM);
+    return { heads, keyValueHeads, headDim };
   }
   if (width % heads !== 0) throw config.fail(`${heads} heads do not divide width ${width}`);
-  return { heads, keyValueHeads: shared, headDim: width / heads };
+  return { heads, keyValueHeads, headDim: width / heads };
 }
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {

@@ -179,7 +179,9 @@ def make(name):
     if name in CAUSAL:
         config_class, values = CAUSAL[name]
         config = config_class(**values)
-        model = tf.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+        # The eager form of Falcon adds the ALiBi penalty twice (transformers 5.23), the sdpa form once, as in training.
+        kernel = "sdpa" if name == "falcon-alibi" else "eager"
+        model = tf.AutoModelForCausalLM.from_config(config, attn_implementation=kernel).eval()
         lengths = [LENGTH, LENGTH]
     else:
         model_class, config_class, values = ENCODERS[name]

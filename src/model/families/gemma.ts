@@ -22,6 +22,7 @@ export const gemma = llamaLike(['gemma'], (config) => {
   const bias = config.flag(['attention_bias'], false);
   return {
     tiedByDefault: true,
+    headDim: 256,
     activation: gemmaActivation(config),
     attentionBias: bias,
     outputBias: bias,

@@ -17,6 +17,7 @@ export const gemma2 = llamaLike(['gemma2'], (config) => {
   const bias = config.flag(['attention_bias'], false);
   return {
     tiedByDefault: true,
+    headDim: 256,
     activation: gemmaActivation(config),
     attentionBias: bias,
     outputBias: bias,

@@ -12,7 +12,7 @@ import {
   headGeometry,
   sizesOf,
 } from '../describe.ts';
-import { rotaryFromConfig } from '../rotary.ts';
+import { type RotaryDefaults, rotaryFromConfig } from '../rotary.ts';
 import type {
   Activation,
   AttentionSpec,
@@ -51,6 +51,12 @@ export interface LlamaVariant {
     [Key in keyof AttentionSpec]?: AttentionSpec[Key] | undefined;
   };
   readonly mlp?: (context: LayerContext) => MlpSpec;
+  /** Where config.json has none. */
+  readonly headDim?: number;
+  readonly rotary?: RotaryDefaults;
+  /** `self_attn.o_proj` and `norm` unless said otherwise. */
+  readonly outputName?: string;
+  readonly finalNormName?: string;
   readonly embeddingScale?: number;
   readonly residualScale?: number;
   readonly maxPositions?: number;
@@ -67,7 +73,11 @@ export function llamaLike(
 ): Family {
   return {
     modelTypes,
-    describe: (config, tensors) => describe(modelTypes[0], config, tensors, variantOf(config)),
+    describe(whole, tensors) {
+      // Models of text and images keep the text model's values apart.
+      const config = whole.child('text_config') ?? whole;
+      return describe(modelTypes[0], config, tensors, variantOf(config));
+    },
   };
 }
 
@@ -79,7 +89,7 @@ function describe(
 ): ModelSpec {
   const sizes = sizesOf(config);
   const { width, layers, vocabularySize } = sizes;
-  const geometry = headGeometry(config, width);
+  const geometry = headGeometry(config, width, { headDim: variant.headDim });
   const epsilon = config.positive(['rms_norm_eps', 'layer_norm_eps'], 1e-6);
   const norm =
     variant.norm ?? ((scope: TensorScope, name: string) => scope.rmsNorm(name, width, epsilon));
@@ -114,7 +124,7 @@ function describe(
     causal: true,
     embedding: { tokens, ...(scale !== undefined && { scale }) },
     blocks: Array.from({ length: layers }, (_, layer) => block(layer)),
-    finalNorm: norm(body, 'norm', width),
+    finalNorm: norm(body, variant.finalNormName ?? 'norm', width),
     ...decoderHead(config, tensors, tokens, { ...variant.head, tiedByDefault }),
   };
 }
@@ -127,13 +137,14 @@ function attentionOf(
   const { heads, keyValueHeads, headDim, width, tensors } = context;
   const qkv = variant.qkv?.(context) ?? separateQkv(context, variant.attentionBias ?? false);
   const changes = variant.attention?.(context) ?? {};
-  const rotary = 'rotary' in changes ? undefined : rotaryFromConfig(config, headDim);
+  const rotary =
+    'rotary' in changes ? undefined : rotaryFromConfig(config, headDim, variant.rotary);
   const spec = {
     heads,
     keyValueHeads,
     headDim,
     qkv,
-    output: tensors.linear('self_attn.o_proj', width, heads * headDim, {
+    output: tensors.linear(variant.outputName ?? 'self_attn.o_proj', width, heads * headDim, {
       bias: variant.outputBias ?? false,
     }),
     scale: headDim ** -0.5,
