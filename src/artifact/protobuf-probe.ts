@@ -11,41 +11,68 @@ interface Field {
   readonly wire: number;
 }
 
-/** `onnx`, `savedmodel`, `coreml`, `protobuf`, or nothing when the bytes are not one sequence of fields. */
+/**
+ * `onnx`, `savedmodel`, `graphdef`, `coreml`, `protobuf`, or nothing when the bytes are not one sequence of fields.
+ * Bytes after a complete ONNX graph do not change what it is: loaders differ in whether they mind.
+ */
 export function protobufModelKind(source: ByteSource, extension: string): string | undefined {
-  const fields = topLevelFields(source);
-  if (fields === undefined || fields.length === 0) return undefined;
+  const { fields, whole } = topLevelFields(source);
+  if (fields.length === 0) return undefined;
   const has = (number: number, wire: number): boolean =>
     fields.some((field) => field.number === number && field.wire === wire);
+  const isVersion = fields[0]?.number === 1 && fields[0].wire === 0;
   const onnxOnly = fields.every(({ number }) => number <= 8 || [14, 20, 25, 26].includes(number));
-  if (onnxOnly && has(7, 2) && (has(1, 0) || has(8, 2))) return 'onnx';
+  if (has(7, 2) && (isVersion ? has(8, 2) || onnxOnly : onnxOnly && has(8, 2))) return 'onnx';
+  if (!whole) return has(7, 2) && extension === 'onnx' ? 'onnx' : undefined;
   if (has(1, 0) && has(2, 2) && fields.every(({ number }) => number <= 2)) return 'savedmodel';
-  if (has(1, 0) && has(2, 2) && fields.some(({ number }) => number >= 200)) return 'coreml';
+  if (has(1, 0) && fields.some(({ number }) => number >= 200 && number <= 3000)) return 'coreml';
   if (extension === 'onnx') return 'onnx';
-  return ['pb', 'mlmodel', 'proto'].includes(extension) ? 'protobuf' : undefined;
+  if (has(1, 2) && fields.every(({ number }) => number <= 5) && startsWithNode(source)) {
+    return 'graphdef';
+  }
+  return ['pb', 'meta', 'mlmodel', 'proto'].includes(extension) ? 'protobuf' : undefined;
 }
 
-function topLevelFields(source: ByteSource): readonly Field[] | undefined {
+/** A `NodeDef` begins with its name and then its operator, both short text. */
+function startsWithNode(source: ByteSource): boolean {
+  const head = Buffer.from(source.read(0, Math.min(600, source.size)));
+  if (head[0] !== 0x0a) return false;
+  const node = varint(source, 1);
+  if (node === undefined || head[node.next] !== 0x0a) return false;
+  const nameLength = head[node.next + 1] ?? 0;
+  const operatorAt = node.next + 2 + nameLength;
+  const operatorLength = head[operatorAt + 1] ?? 0;
+  const operator = head.toString('latin1', operatorAt + 2, operatorAt + 2 + operatorLength);
+  return head[operatorAt] === 0x12 && /^[A-Z_][A-Za-z0-9_>]+$/.test(operator);
+}
+
+interface TopLevel {
+  readonly fields: readonly Field[];
+  /** False when bytes follow that are no complete field. */
+  readonly whole: boolean;
+}
+
+function topLevelFields(source: ByteSource): TopLevel {
   const fields: Field[] = [];
   let at = 0;
   while (at < source.size && fields.length < MAX_FIELDS) {
     const tag = varint(source, at);
-    if (tag === undefined) return undefined;
+    if (tag === undefined) return { fields, whole: false };
     at = tag.next;
     const number = Math.floor(tag.value / 8);
     const wire = tag.value % 8;
-    if (number === 0 || number > 20_000) return undefined;
-    fields.push({ number, wire });
+    if (number === 0 || number > 20_000) return { fields, whole: false };
     if (wire === 0 || wire === 2) {
       const value = varint(source, at);
-      if (value === undefined) return undefined;
+      if (value === undefined) return { fields, whole: false };
       at = wire === 0 ? value.next : value.next + value.value;
     } else if (wire === 1) at += 8;
     else if (wire === 5) at += 4;
-    else return undefined;
-    if (at > source.size) return undefined;
+    else return { fields, whole: false };
+    if (at > source.size) return { fields, whole: false };
+    fields.push({ number, wire });
   }
-  return fields;
+  return { fields, whole: true };
 }
 
 function varint(source: ByteSource, at: number): { value: number; next: number } | undefined {

@@ -1,6 +1,7 @@
 /** Every generated case of the structured formats. */
 import { ggufCases } from './gguf.ts';
+import { onnxCases } from './onnx.ts';
 import type { RuleCase } from './rule-case.ts';
 import { safetensorsCases } from './safetensors.ts';
 
-export const FORMAT_CASES: readonly RuleCase[] = [...safetensorsCases, ...ggufCases];
+export const FORMAT_CASES: readonly RuleCase[] = [...safetensorsCases, ...ggufCases, ...onnxCases];

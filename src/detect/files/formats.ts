@@ -1,0 +1,10 @@
+/** The detectors of structured model formats, one line each. */
+import type { FileDetector } from './detector.ts';
+import { onnxDetector } from './onnx/detector.ts';
+import { ggufDetector, safetensorsDetector } from './tensor-table.ts';
+
+export const FORMAT_DETECTORS: readonly FileDetector[] = [
+  safetensorsDetector,
+  ggufDetector,
+  onnxDetector,
+];
