@@ -128,7 +128,7 @@ class Walk {
     if (type !== 64) return;
     const value = cursor.bytes(cursor.u16());
     this.#visitor.reference(
-      `${path}/${name.slice(0, 200)}`,
+      `${path === '/' ? '' : path}/${name.slice(0, 200)}`,
       'external-link',
       untilZero(value.subarray(1)),
       offset,

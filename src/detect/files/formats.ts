@@ -1,5 +1,6 @@
 /** The detectors of structured model formats, one line each. */
 import type { FileDetector } from './detector.ts';
+import { hdf5Detector, kerasJsonDetector } from './keras/detector.ts';
 import { onnxDetector } from './onnx/detector.ts';
 import { ggufDetector, safetensorsDetector } from './tensor-table.ts';
 
@@ -7,4 +8,6 @@ export const FORMAT_DETECTORS: readonly FileDetector[] = [
   safetensorsDetector,
   ggufDetector,
   onnxDetector,
+  hdf5Detector,
+  kerasJsonDetector,
 ];
