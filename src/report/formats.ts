@@ -2,10 +2,12 @@
 import { renderJson } from './json.ts';
 import { renderPretty } from './pretty.ts';
 import type { Report } from './report.ts';
+import { renderSarif } from './sarif/sarif.ts';
 
 export const FORMATS = {
   pretty: renderPretty,
   json: renderJson,
+  sarif: renderSarif,
 } as const satisfies Readonly<Record<string, Report>>;
 
 export type FormatName = keyof typeof FORMATS;

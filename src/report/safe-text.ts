@@ -36,3 +36,18 @@ export function clip(text: string, maxCharacters: number): string {
   const end = last >= 0xd800 && last <= 0xdbff ? maxCharacters - 1 : maxCharacters;
   return `${text.slice(0, end)}… (${text.length - end} more characters)`;
 }
+
+/**
+ * JSON whose strings are valid Unicode and at most `maxCharacters` long, and whose invisible characters are written
+ * as escapes: the values are kept, and the file is safe to look at.
+ */
+export function jsonText(value: unknown, maxCharacters: number = Number.POSITIVE_INFINITY): string {
+  const text = JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'string' ? wellFormed(clip(inner, maxCharacters)) : inner,
+  );
+  return text.replaceAll(INVISIBLE, (character) =>
+    [...Array(character.length).keys()]
+      .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
