@@ -35,6 +35,10 @@ export class ModelConfig {
     return this.count(['num_labels'], named, 100_000);
   }
 
+  get keys(): readonly string[] {
+    return Object.keys(this.#values);
+  }
+
   raw(key: string): unknown {
     return this.#values[key];
   }
@@ -132,20 +136,27 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** @throws ScanError `E_MODEL_CONFIG` or `E_NOT_FOUND` */
+/** @throws ScanError `E_MODEL_CONFIG`, `E_NOT_FOUND` or `E_LIMIT` */
 export function readConfig(file: string): ModelConfig {
-  let parsed: unknown;
+  const parsed = readJson(file);
+  if (!isRecord(parsed)) throw new ScanError('E_MODEL_CONFIG', 'not a JSON object', { file });
+  return new ModelConfig(parsed, file);
+}
+
+/**
+ * A configuration file of a model, bounded.
+ * @throws ScanError `E_MODEL_CONFIG`, `E_NOT_FOUND` or `E_LIMIT`
+ */
+export function readJson(file: string): unknown {
   try {
     if (statSync(file).size > MAX_CONFIG_BYTES) {
-      throw new ScanError('E_LIMIT', `config.json is larger than ${MAX_CONFIG_BYTES} bytes`);
+      throw new ScanError('E_LIMIT', `the file is larger than ${MAX_CONFIG_BYTES} bytes`);
     }
-    parsed = JSON.parse(readFileSync(file, 'utf8'));
+    return JSON.parse(readFileSync(file, 'utf8'));
   } catch (thrown) {
     if (thrown instanceof SyntaxError) {
       throw new ScanError('E_MODEL_CONFIG', `not JSON: ${thrown.message}`, { file, cause: thrown });
     }
     throw toScanError(thrown, file);
   }
-  if (!isRecord(parsed)) throw new ScanError('E_MODEL_CONFIG', 'not a JSON object', { file });
-  return new ModelConfig(parsed, file);
 }

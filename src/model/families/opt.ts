@@ -71,10 +71,8 @@ function describe(config: ModelConfig, tensors: TensorScope): ModelSpec {
     },
     blocks: Array.from({ length: layers }, (_, layer) => block(layer)),
     ...(hasFinalNorm && { finalNorm: body.layerNorm('final_layer_norm', width, EPSILON) }),
-    ...decoderHead(config, tensors, tokens, {
-      tiedByDefault: true,
-      preProjection: narrow ? body.linear('project_out', embeddingWidth, width) : undefined,
-    }),
+    ...(narrow && { finalProjection: body.linear('project_out', embeddingWidth, width) }),
+    ...decoderHead(config, tensors, tokens, { tiedByDefault: true }),
   };
 }
 

@@ -1,8 +1,8 @@
 /** Graph that reads sites and logits of a plain batch; emitted only as far as the last site asked for. */
 import { Graph, int, type Value } from '../../onnx/graph.ts';
-import { shapeVector } from '../emit/attention.ts';
+import { type AttentionRows, shapeVector } from '../emit/attention.ts';
 import { emitForward, emitLogits, type SiteKind } from '../emit/forward.ts';
-import { attentionRows, RotaryTables } from '../emit/rows.ts';
+import { attentionRows, PADDING_POSITION, RotaryTables } from '../emit/rows.ts';
 import type { ModelSpec } from '../spec.ts';
 
 export interface Site {
@@ -18,7 +18,11 @@ export interface PlainBatch {
   readonly graph: Graph;
   /** i64 [rows], flattened. */
   readonly ids: Value;
-  readonly rows: ReturnType<typeof attentionRows>;
+  readonly rows: AttentionRows;
+  /** i64 [2], batch and length. */
+  readonly shape: Value;
+  /** i64 [batch], the input of that name; absent when nothing is padded. */
+  readonly lengths: Value | undefined;
 }
 
 /**
@@ -36,22 +40,29 @@ export function plainBatch(
   const scalar = g.op('Squeeze', [length]);
   const range = g.op('Range', [g.i64(0), scalar, g.i64(1)]);
   const all = g.op('Expand', [g.reshape(range, [1, 1, -1]), shapeVector(g, [batch, 1, length])]);
-  const keyPositions = options.padded === true ? maskPadding(g, all) : all;
+  const lengths = options.padded === true ? g.input('lengths', 'i64', ['batch']) : undefined;
+  const keyPositions = lengths === undefined ? all : maskPadding(g, all, lengths);
   const rows = attentionRows(g, {
     contexts: batch,
     length,
     queryPositions: all,
     keyPositions,
     causal: spec.causal,
+    allVisible: !spec.causal && lengths === undefined,
     tables: new RotaryTables(g, positions),
   });
-  return { graph: g, ids: g.reshape(ids, [-1]), rows };
+  return {
+    graph: g,
+    ids: g.reshape(ids, [-1]),
+    rows,
+    shape: g.concat([batch, length], 0),
+    lengths,
+  };
 }
 
-function maskPadding(g: Graph, positions: Value): Value {
-  const lengths = g.input('lengths', 'i64', ['batch']);
+function maskPadding(g: Graph, positions: Value, lengths: Value): Value {
   const isPadding = g.op('GreaterOrEqual', [positions, g.unsqueeze(lengths, [1, 2])]);
-  return g.op('Where', [isPadding, g.i64(1 << 30), positions]);
+  return g.op('Where', [isPadding, g.i64(PADDING_POSITION), positions]);
 }
 
 /** Outputs: each site as `<kind>.<layer>` [rows, width], and `logits` [rows, vocabulary] if asked. */
