@@ -83,5 +83,7 @@ export function openStored(path: string): StoredWeights {
   if (statSync(real).isFile()) return openSafetensors([real]);
   const shards = safetensorsPaths(real);
   if (shards.length > 0) return openSafetensors(shards);
-  throw new ScanError('E_NOT_FOUND', 'the folder holds no model.safetensors', { file: path });
+  throw new ScanError('E_NOTHING_TO_SCAN', 'the folder holds no weights that can be read', {
+    file: path,
+  });
 }
