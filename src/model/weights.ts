@@ -1,5 +1,7 @@
 /** The tensors of a model by name, wherever they lie, in the form that the engine maps: float32. */
 import { realpathSync, statSync } from 'node:fs';
+import { FileSource } from '../artifact/byte-source.ts';
+import { recognise } from '../artifact/recognise.ts';
 import type { LocatedTensor } from '../artifact/tensor.ts';
 import { ScanError } from '../errors.ts';
 import { defaultCache, type FloatCache } from './weights/float-cache.ts';
@@ -80,10 +82,19 @@ export function openWeights(path: string, options: OpenWeightsOptions = {}): Wei
  */
 export function openStored(path: string): StoredWeights {
   const real = realpathSync(path);
-  if (statSync(real).isFile()) return openSafetensors([real]);
+  const nothing = (problem: string) => new ScanError('E_NOTHING_TO_SCAN', problem, { file: path });
+  if (statSync(real).isFile()) {
+    if (formatOf(real) === 'safetensors') return openSafetensors([real]);
+    throw nothing('the file holds no weights that can be read');
+  }
   const shards = safetensorsPaths(real);
   if (shards.length > 0) return openSafetensors(shards);
-  throw new ScanError('E_NOTHING_TO_SCAN', 'the folder holds no weights that can be read', {
-    file: path,
-  });
+  throw nothing('the folder holds no weights that can be read');
+}
+
+/** By content; a broken file that is called safetensors is read as such, so that its error is told. */
+function formatOf(file: string): string {
+  using source = new FileSource(file);
+  const { format, extension } = recognise(source, file);
+  return extension === 'safetensors' ? extension : format;
 }

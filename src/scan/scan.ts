@@ -7,8 +7,16 @@ import type { Rule } from '../judge/rule.ts';
 import { exitCodeOf, overallVerdict } from '../judge/verdict.ts';
 import { VERSION } from '../version.ts';
 import { runFileStage } from './file-stage.ts';
-import type { CancelSignal, Profile, ProgressEvent, Target } from './stage.ts';
+import type {
+  CancelSignal,
+  Profile,
+  ProgressEvent,
+  StageName,
+  StageOutcome,
+  Target,
+} from './stage.ts';
 import { findTargets, type MissingTarget } from './targets.ts';
+import { runWeightStage } from './weight-stage.ts';
 
 export type Device = 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
 
@@ -71,19 +79,27 @@ async function scanTarget(
   options: ScanOptions,
   hooks: ScanHooks,
 ): Promise<TargetResult> {
-  const files = await runFileStage(target, {
+  const shared = {
     ...(hooks.cancel !== undefined && { cancel: hooks.cancel }),
     ...(hooks.progress !== undefined && { onProgress: hooks.progress }),
-  });
+  };
+  const outcomes: [StageName, StageOutcome][] = [['files', await runFileStage(target, shared)]];
+  if (options.profile !== 'files') {
+    const base = options.base === undefined ? {} : { base: options.base };
+    outcomes.push(['weights', await runWeightStage(target, { ...shared, ...base })]);
+  }
   const input = {
     path: target.given,
     name: target.name,
     kind: target.kind,
-    evidence: files.evidence,
-    notCovered: files.notCovered,
-    errors: files.errors,
-    stages: [{ stage: 'files', status: files.errors.length > 0 ? 'incomplete' : 'done' } as const],
-    cost: { tokens: files.tokens, device: 'none' },
+    evidence: outcomes.flatMap(([, outcome]) => outcome.evidence),
+    notCovered: outcomes.flatMap(([, outcome]) => outcome.notCovered),
+    errors: outcomes.flatMap(([, outcome]) => outcome.errors),
+    stages: outcomes.map(([stage, { errors }]) => ({
+      stage,
+      status: errors.length > 0 ? ('incomplete' as const) : ('done' as const),
+    })),
+    cost: { tokens: outcomes.reduce((sum, [, { tokens }]) => sum + tokens, 0), device: 'none' },
   };
   return judge(input, options.rules, options.policy);
 }
