@@ -20,9 +20,16 @@ export function blankPython(source: string): string {
   return source.replace(TOKEN, (text) => text.replace(/[^\n]/g, ' '));
 }
 
-const IMPORT = /^[ \t]*import[ \t]+([^\n;]+)/gm;
-const FROM_IMPORT = /^[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;]+)/gm;
+const IMPORT = /(?:^|[;:])[ \t]*import[ \t]+([^\n;]+)/gm;
+const FROM_IMPORT = /(?:^|[;:])[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;]+)/gm;
 const DOTTED = /(?<![\w.\])])([A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*){0,8})(\s*\()?/g;
+
+/** Words that stand before a bracket without being called. */
+const KEYWORDS: ReadonlySet<string> = new Set(
+  'and as assert async await del elif else except for from if import in is lambda not or raise return while with yield'.split(
+    ' ',
+  ),
+);
 
 export interface PythonReading {
   readonly names: readonly PythonName[];
@@ -57,6 +64,7 @@ export function readPython(source: string): PythonReading {
   for (const match of code.matchAll(DOTTED)) {
     const dotted = (match[1] ?? '').replace(/\s+/g, '');
     const head = dotted.split('.', 1)[0] ?? '';
+    if (KEYWORDS.has(dotted)) continue;
     const resolved = aliases.get(head);
     const name = resolved === undefined ? dotted : resolved + dotted.slice(head.length);
     names.push({ name, called: match[2] !== undefined, offset: match.index });

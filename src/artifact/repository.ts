@@ -93,7 +93,8 @@ class Walker {
     }
     for (const name of names) {
       if (this.#files.length + this.#links.length >= this.#limits.maxFiles) {
-        if (!this.#full) this.#skip(relative || '.', `E_LIMIT: more than ${this.#limits.maxFiles} files`);
+        if (!this.#full)
+          this.#skip(relative || '.', `E_LIMIT: more than ${this.#limits.maxFiles} files`);
         this.#full = true;
         return;
       }

@@ -3,6 +3,7 @@ import type { ArchiveEvidence } from './archive.ts';
 import type { EvidenceBase } from './evidence.ts';
 import type { FormatEvidence } from './format.ts';
 import type { PickleEvidence } from './pickle.ts';
+import type { RepositoryEvidence } from './repository.ts';
 import type { TemplateEvidence } from './template.ts';
 
 /** A file whose bytes break its own format, with the reader's error. */
@@ -17,4 +18,5 @@ export type FileEvidence =
   | ArchiveEvidence
   | PickleEvidence
   | FormatEvidence
+  | RepositoryEvidence
   | TemplateEvidence;

@@ -1,9 +1,11 @@
 /** Stage 0: every file of a target, judged from its bytes alone. Nothing is run, imported or rendered. */
 import { basename } from 'node:path';
 import { FileSource } from '../artifact/byte-source.ts';
-import { type WalkedFile, walkFolder } from '../artifact/repository.ts';
+import { type Walk, walkFolder } from '../artifact/repository.ts';
 import type { FileLimits } from '../detect/files/budget.ts';
 import { type Inspection, inspect } from '../detect/files/inspect.ts';
+import { inspectRepository } from '../detect/files/repository/inspect.ts';
+import { viewRepository } from '../detect/files/repository/view.ts';
 import { type SerializedError, serializeError, toScanError } from '../errors.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
 import { listLookup, loadLists, type RuleLists } from '../judge/lists.ts';
@@ -25,10 +27,9 @@ export async function runFileStage(
   const evidence: Evidence[] = [];
   const notCovered: NotCovered[] = [];
   const errors: SerializedError[] = [];
-  let files: readonly WalkedFile[] = [];
+  let walk: Walk = { files: [], leavingLinks: [], notCovered: [] };
   try {
-    const walk = filesOf(target);
-    files = walk.files;
+    walk = filesOf(target);
     for (const item of walk.notCovered) {
       notCovered.push({ what: pathOf(target, item.what), why: item.why });
     }
@@ -36,6 +37,7 @@ export async function runFileStage(
     errors.push(serializeError(toScanError(error, target.given)));
   }
   const list = listLookup(lists);
+  const files = walk.files.filter(({ aliasOf }) => aliasOf === undefined);
   for (const [index, file] of files.entries()) {
     if (options.cancel?.cancelled) {
       notCovered.push({ what: target.name, why: 'E_INTERRUPTED: the scan was cancelled' });
@@ -56,7 +58,29 @@ export async function runFileStage(
     // Lets progress, signals and other targets have a turn.
     if (index % 16 === 15) await new Promise((resolve) => setImmediate(resolve));
   }
+  if (target.kind !== 'file') {
+    const inspection = inspectWhole(target, walk, list);
+    evidence.push(...inspection.evidence);
+    notCovered.push(...inspection.notCovered);
+  }
   return { evidence, notCovered, errors, tokens: 0 };
+}
+
+/** Facts that need more than one file. */
+function inspectWhole(
+  target: Target,
+  walk: Walk,
+  list: (name: string) => ReadonlySet<string>,
+): Inspection {
+  const absolute = new Map(walk.files.map((file) => [file.relative, file.absolute]));
+  const repository = viewRepository({
+    files: walk.files,
+    leavingLinks: walk.leavingLinks,
+    open: (relative) => new FileSource(absolute.get(relative) ?? relative, relative),
+    pathOf: (relative) => (relative === '' ? target.name : pathOf(target, relative)),
+    list,
+  });
+  return inspectRepository(repository);
 }
 
 /** Opens, inspects and closes one file; a file that cannot be opened is not covered. */
@@ -78,6 +102,7 @@ function filesOf(target: Target): ReturnType<typeof walkFolder> {
   if (target.kind !== 'file') return walkFolder(target.root);
   return {
     files: [{ relative: basename(target.root), absolute: target.root, byteLength: 0 }],
+    leavingLinks: [],
     notCovered: [],
   };
 }

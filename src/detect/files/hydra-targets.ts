@@ -23,11 +23,16 @@ export const hydraTargetDetector: FileDetector = {
   accepts(subject) {
     const name = subject.member ?? subject.path;
     if (subject.format !== 'text' && subject.format !== 'json') return false;
-    return /\.(ya?ml)$/.test(name) || (subject.format === 'json' && /config[\w.-]*\.json$/.test(name));
+    return (
+      /\.(ya?ml)$/.test(name) || (subject.format === 'json' && /config[\w.-]*\.json$/.test(name))
+    );
   },
   inspect(subject, report) {
     if (subject.source.size > MAX_YAML_BYTES) {
-      report.notCovered({ what: whatOf(subject), why: `E_LIMIT: larger than ${MAX_YAML_BYTES} bytes` });
+      report.notCovered({
+        what: whatOf(subject),
+        why: `E_LIMIT: larger than ${MAX_YAML_BYTES} bytes`,
+      });
       return;
     }
     const text = decodeText(subject.source.read(0, subject.source.size));
@@ -46,7 +51,11 @@ export const hydraTargetDetector: FileDetector = {
       report.evidence({
         kind: 'hydra-target',
         path: subject.path,
-        location: { ...(subject.member !== undefined && { member: subject.member }), byteOffset, line },
+        location: {
+          ...(subject.member !== undefined && { member: subject.member }),
+          byteOffset,
+          line,
+        },
         decision,
         targets: [...new Set(found.map(({ target }) => target))].slice(0, 20),
       });

@@ -13,7 +13,9 @@ export const lfsPointerDetector: FileDetector = {
     const text = decodeText(bytes);
     const sha256 = /^oid sha256:([0-9a-f]{64})$/m.exec(text)?.[1];
     const size = /^size (\d{1,18})$/m.exec(text)?.[1];
-    const facts = [size && `${size} bytes`, sha256 && `sha256 ${sha256}`].filter(Boolean).join(', ');
+    const facts = [size && `${size} bytes`, sha256 && `sha256 ${sha256}`]
+      .filter(Boolean)
+      .join(', ');
     report.notCovered({
       what: whatOf(subject),
       why: `E_NOT_FOUND: only a Git LFS pointer is here, not the file (${facts || 'no digest'})`,

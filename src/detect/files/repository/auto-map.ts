@@ -1,5 +1,10 @@
 /** `auto_map` and fields like it: which Python code a loader would import, from this repository or another. */
-import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../artifact/json.ts';
+import {
+  isJsonArray,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+} from '../../../artifact/json.ts';
 import type { Location } from '../../../evidence/evidence.ts';
 import type { JsonFile, Repository, RepositoryDetector } from '../repository-detector.ts';
 import { folderOf } from './view.ts';
@@ -78,7 +83,9 @@ export const autoMapDetector: RepositoryDetector = {
           path: repository.pathOf(relative),
           location: fieldLocation(json, root, mine[0]?.field ?? ''),
           origin,
-          references: mine.map(({ field, reference }) => `${field.split('/').at(-1)}: ${reference}`),
+          references: mine.map(
+            ({ field, reference }) => `${field.split('/').at(-1)}: ${reference}`,
+          ),
           sources: [...new Set(sources)],
         });
         if (origin === 'inside') continue;

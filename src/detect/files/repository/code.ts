@@ -1,7 +1,8 @@
 /** Python files of the repository: which of them a loader runs, and what they call. */
-import { decodeText } from '../../../artifact/text.ts';
-import { type PythonName, readPython } from '../../../artifact/python-source.ts';
+
 import { isJsonArray, isJsonObject } from '../../../artifact/json.ts';
+import { type PythonName, readPython } from '../../../artifact/python-source.ts';
+import { decodeText } from '../../../artifact/text.ts';
 import type { CodeUse } from '../../../evidence/repository.ts';
 import type { Repository, RepositoryDetector, RepositoryReport } from '../repository-detector.ts';
 import { codeReferences } from './auto-map.ts';
@@ -92,7 +93,11 @@ function reportCalls(
   const bytes = repository.read(relative, MAX_CODE_BYTES);
   const path = repository.pathOf(relative);
   if (bytes === undefined) {
-    if (loader !== undefined) report.notCovered({ what: path, why: 'E_LIMIT: code that a loader runs is too large to read' });
+    if (loader !== undefined)
+      report.notCovered({
+        what: path,
+        why: 'E_LIMIT: code that a loader runs is too large to read',
+      });
     return;
   }
   const source = decodeText(bytes);
@@ -100,7 +105,11 @@ function reportCalls(
   const runs = matching(names, repository.list('loader-code-dangerous-call/runs'));
   const network = matching(names, repository.list('loader-code-dangerous-call/network'));
   const decodes = matching(names, repository.list('loader-code-dangerous-call/decodes'));
-  const executes = runs.filter(({ name }) => /^(exec|eval|compile|builtins\.(exec|eval))$|subprocess|os\.(system|popen|exec|spawn)/.test(name));
+  const executes = runs.filter(({ name }) =>
+    /^(exec|eval|compile|builtins\.(exec|eval))$|subprocess|os\.(system|popen|exec|spawn)/.test(
+      name,
+    ),
+  );
   const hidden = executes.length > 0 && (decodes.length > 0 || fetches(network));
   const use: CodeUse | undefined = hidden
     ? 'decodes-and-runs'
@@ -110,7 +119,12 @@ function reportCalls(
         ? 'network'
         : undefined;
   if (use === undefined || (loader === undefined && use !== 'decodes-and-runs')) return;
-  const found = use === 'network' ? network : use === 'runs-code' ? runs : [...executes, ...decodes, ...network];
+  const found =
+    use === 'network'
+      ? network
+      : use === 'runs-code'
+        ? runs
+        : [...executes, ...decodes, ...network];
   const first = found.toSorted((a, b) => a.offset - b.offset)[0];
   const offset = first?.offset ?? 0;
   report.evidence({
@@ -140,4 +154,3 @@ function matching(names: readonly PythonName[], list: ReadonlySet<string>): read
     return list.has(name) || list.has(`${module}.*`);
   });
 }
-

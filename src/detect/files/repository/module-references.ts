@@ -88,6 +88,7 @@ function originOf(
   if (repository.list('config-module-dangerous/modules').has(root)) return 'dangerous';
   if (repository.list('config-module-unknown/known-modules').has(root)) return 'known';
   const folder = relative.slice(0, relative.lastIndexOf('/') + 1);
-  const isLocal = repository.has(`${folder}${root}.py`) || repository.has(`${folder}${root}/${root}.py`);
+  const isLocal =
+    repository.has(`${folder}${root}.py`) || repository.has(`${folder}${root}/${root}.py`);
   return isLocal ? 'local' : 'unknown';
 }

@@ -21,16 +21,27 @@ export const weightMapDetector: RepositoryDetector = {
       const byProblem = new Map<WeightMapPath['problem'], string[]>();
       for (const shard of shards) {
         const problem = shardProblem(repository, folderOf(relative), shard);
-        if (problem !== undefined) byProblem.set(problem, [...(byProblem.get(problem) ?? []), shard]);
+        if (problem !== undefined)
+          byProblem.set(problem, [...(byProblem.get(problem) ?? []), shard]);
       }
       for (const [problem, named] of byProblem) {
         const [shard = ''] = named;
         const path = repository.pathOf(relative);
         const location = { key: '/weight_map' };
-        report.evidence({ kind: 'weight-map-path', path, location, problem, shard, count: named.length });
+        report.evidence({
+          kind: 'weight-map-path',
+          path,
+          location,
+          problem,
+          shard,
+          count: named.length,
+        });
         if (problem === 'missing') {
           const what = repository.pathOf(`${folderOf(relative)}${shard}`);
-          report.notCovered({ what, why: 'E_NOT_FOUND: the weight map names a file that is not there' });
+          report.notCovered({
+            what,
+            why: 'E_NOT_FOUND: the weight map names a file that is not there',
+          });
         }
       }
     }
@@ -45,7 +56,8 @@ function shardProblem(
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(shard)) return 'url';
   if (/^([/\\]|[a-zA-Z]:|~)/.test(shard)) return 'absolute';
   // Out of its own folder is out of what a loader should read, even when it stays in the repository.
-  if (resolveInside('', shard) === undefined || shard.split(/[/\\]/).includes('..')) return 'climbs';
+  if (resolveInside('', shard) === undefined || shard.split(/[/\\]/).includes('..'))
+    return 'climbs';
   const path = resolveInside(folder, shard);
   return path !== undefined && repository.has(path) ? undefined : 'missing';
 }
@@ -61,7 +73,14 @@ export const adapterDetector: RepositoryDetector = {
         const problem = typeof value === 'string' ? pathProblem(value) : undefined;
         if (problem === undefined || typeof value !== 'string') continue;
         const path = repository.pathOf(relative);
-        report.evidence({ kind: 'adapter-reference', path, location: { key: `/${field}` }, field, value, problem });
+        report.evidence({
+          kind: 'adapter-reference',
+          path,
+          location: { key: `/${field}` },
+          field,
+          value,
+          problem,
+        });
       }
     }
   },
@@ -109,13 +128,21 @@ function reportRequirements(
     const problem = requirementProblem(requirement);
     if (problem === undefined) continue;
     const path = repository.pathOf(relative);
-    report.evidence({ kind: 'requirement-source', path, location: { line: index + 1 }, requirement, problem });
+    report.evidence({
+      kind: 'requirement-source',
+      path,
+      location: { line: index + 1 },
+      requirement,
+      problem,
+    });
   }
 }
 
 function requirementProblem(line: string): RequirementSource['problem'] | undefined {
   if (/^(-i\b|--index-url|--extra-index-url|-f\b|--find-links)/.test(line)) {
-    return /https:\/\/(pypi\.org|download\.pytorch\.org|files\.pythonhosted\.org)\//.test(line) ? undefined : 'index';
+    return /https:\/\/(pypi\.org|download\.pytorch\.org|files\.pythonhosted\.org)\//.test(line)
+      ? undefined
+      : 'index';
   }
   if (line.startsWith('--trusted-host')) return 'trusted-host';
   if (/\b(git|hg|svn|bzr)\+/.test(line)) {
@@ -145,17 +172,33 @@ export const generationConfigDetector: RepositoryDetector = {
         if (effect === undefined) continue;
         const text = (JSON.stringify(value) ?? '').slice(0, 200);
         const path = repository.pathOf(relative);
-        report.evidence({ kind: 'generation-override', path, location: { key: `/${field}` }, field, value: text, effect });
+        report.evidence({
+          kind: 'generation-override',
+          path,
+          location: { key: `/${field}` },
+          field,
+          value: text,
+          effect,
+        });
       }
     }
   },
 };
 
-function generationEffect(field: string, value: JsonValue): GenerationOverride['effect'] | undefined {
+function generationEffect(
+  field: string,
+  value: JsonValue,
+): GenerationOverride['effect'] | undefined {
   const isSet = value !== null && value !== false && !(Array.isArray(value) && value.length === 0);
   if (!isSet) return undefined;
   if (CODE_FIELDS.includes(field)) return 'runs-code';
   if (STEERING_FIELDS.includes(field)) return 'steers';
-  const length = field === 'max_new_tokens' || field === 'max_length' || field === 'min_new_tokens' || field === 'min_length';
-  return length && typeof value === 'number' && value > MAX_ORDINARY_TOKENS ? 'never-stops' : undefined;
+  const length =
+    field === 'max_new_tokens' ||
+    field === 'max_length' ||
+    field === 'min_new_tokens' ||
+    field === 'min_length';
+  return length && typeof value === 'number' && value > MAX_ORDINARY_TOKENS
+    ? 'never-stops'
+    : undefined;
 }

@@ -1,0 +1,5 @@
+from subprocess import (
+    run as go,
+)
+
+go(["echo", "inert"])

@@ -1,0 +1,3 @@
+import requests
+
+requests.post("https://collect.example", json={})
