@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander';
 import { formatError, ScanError, toScanError } from '../errors.ts';
 import { EXIT } from '../finding/exit-code.ts';
 import { VERSION } from '../version.ts';
+import { addCacheCommand } from './commands/cache.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addScanCommand } from './commands/scan.ts';
 import { exitCodeOfError } from './exit.ts';
 import { type Io, processIo } from './io.ts';
@@ -39,6 +41,8 @@ export function createProgram(host: CommandHost): Command {
     })
     .addHelpText('after', EXIT_CODES);
   addScanCommand(program, host);
+  addDoctorCommand(program, host);
+  addCacheCommand(program, host);
   return program;
 }
 

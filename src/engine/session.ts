@@ -7,6 +7,12 @@ import { ScanError } from '../errors.ts';
 import { type EncodedGraph, encodeGraph } from '../onnx/encode.ts';
 import { Graph } from '../onnx/graph.ts';
 
+/** Version of the engine and the execution providers that its binary for this platform was built with. */
+export function engineBuild(): { readonly version: string; readonly providers: readonly string[] } {
+  const providers = ort.listSupportedBackends().map(({ name }) => name);
+  return { version: ort.env.versions.node ?? ort.env.versions.common, providers };
+}
+
 export type Device = 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
 
 /** float32 and int64 are all that crosses the border; int64 values travel as 32-bit numbers. */
