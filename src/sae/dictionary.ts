@@ -47,6 +47,8 @@ export type InputNorm =
   | { readonly kind: 'layer-norm' };
 
 export interface Dictionary {
+  /** A transcoder's output stands for another place than its input. */
+  readonly role: 'autoencoder' | 'transcoder';
   readonly inputWidth: number;
   readonly outputWidth: number;
   readonly featureCount: number;
@@ -65,7 +67,7 @@ export interface Dictionary {
   readonly skip?: Matrix;
   /** Where it reads; absent when the format does not say, or names a place that this engine cannot tap. */
   readonly site?: Site;
-  /** Where it writes, if not where it reads (transcoders). */
+  /** Where a transcoder writes. */
   readonly outputSite?: Site;
   readonly origin: DictionaryOrigin;
 }
@@ -123,4 +125,20 @@ export function matrixValues(
   if (matrix.kind === 'memory') return matrix.data.subarray(start, start + count);
   using source = new FileSource(matrix.tensor.file);
   return readScalars(source, matrix.tensor, start, count);
+}
+
+/** Length of every feature's decoder direction. */
+export function decoderNorms(decoder: Matrix): Float32Array {
+  const values = matrixValues(decoder);
+  const [rows, columns] = decoder.shape;
+  const featureIsRow = decoder.layout === 'in-out';
+  const powers = new Float64Array(featureIsRow ? rows : columns);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const feature = featureIsRow ? row : column;
+      powers[feature] =
+        (powers[feature] as number) + (values[row * columns + column] as number) ** 2;
+    }
+  }
+  return Float32Array.from(powers, Math.sqrt);
 }

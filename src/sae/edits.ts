@@ -54,8 +54,8 @@ function declareEdit(g: Graph, edit: Edit): DeclaredEdit {
     const { width } = edit;
     return { edit, inputs: [input('along', width), input('remove', 1), input('push', width)] };
   }
-  const { featureCount, outputSite, inputWidth, outputWidth } = edit.dictionary;
-  if (outputSite !== undefined || inputWidth !== outputWidth) {
+  const { featureCount, role } = edit.dictionary;
+  if (role === 'transcoder') {
     throw new ScanError('E_SAE', `a transcoder's features cannot be edited at ${site}`);
   }
   return {

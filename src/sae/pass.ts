@@ -89,7 +89,7 @@ function emitStatistics(
   const strongest = g.reduce('Max', g.mul(features, column), [0], false);
   g.output(`max.${name}`, strongest, 'f32', ['features']);
   g.output(`power.${name}`, g.reduce('Sum', g.mul(x, x), [1], false), 'f32', ['rows']);
-  if (dictionary.outputSite === undefined && dictionary.outputWidth === dictionary.inputWidth) {
+  if (dictionary.role === 'autoencoder') {
     const error = g.sub(emitDecode(g, values, encoded, x), x);
     g.output(`error.${name}`, g.reduce('Sum', g.mul(error, error), [1], false), 'f32', ['rows']);
   }

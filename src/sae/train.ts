@@ -285,6 +285,7 @@ function toDictionary(
   const { width, featureCount, k, sparsity } = shape;
   const descale = (values: Float32Array) => values.map((value) => value / data.scale);
   return {
+    role: 'autoencoder',
     inputWidth: width,
     outputWidth: width,
     featureCount,

@@ -42,6 +42,7 @@ export function randomDictionary(width: number, featureCount: number, k: number)
   const filled = (count: number, scale: number) =>
     Float32Array.from({ length: count }, () => random.normal() * scale);
   return {
+    role: 'autoencoder',
     inputWidth: width,
     outputWidth: width,
     featureCount,

@@ -1,0 +1,110 @@
+/** All families of dictionary files, and how a path becomes dictionaries. */
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { ScanError, toScanError } from '../../errors.ts';
+import type { Dictionary } from '../dictionary.ts';
+import { crossLayerTranscoder, perLayerTranscoder } from './circuit-tracer.ts';
+import type { SaeFormat } from './format.ts';
+import { gemmaScope1, gemmaScope2 } from './gemma-scope.ts';
+import { llamaScope1, openMoss } from './openmoss.ts';
+import { saeLens } from './saelens.ts';
+import { sparsify } from './sparsify.ts';
+import { dictionaryLearning, namedTensors } from './torch-families.ts';
+
+/** In order: the first that matches reads the file. */
+const FORMATS: readonly SaeFormat[] = [
+  saeLens,
+  openMoss,
+  llamaScope1,
+  sparsify,
+  gemmaScope1,
+  gemmaScope2,
+  perLayerTranscoder,
+  crossLayerTranscoder,
+  dictionaryLearning,
+  namedTensors,
+];
+
+const MAX_DEPTH = 6;
+const MAX_ENTRIES = 100_000;
+
+export interface FoundDictionary {
+  /** Absolute real path of the weights file. */
+  readonly file: string;
+  readonly format: SaeFormat;
+  /** Relative to the path that was asked for. */
+  readonly label: string;
+}
+
+/**
+ * Dictionaries under a path, sorted by label. Links that leave the folder are not followed.
+ * @throws ScanError `E_NOT_FOUND`, `E_LIMIT`
+ */
+export function findDictionaries(path: string): FoundDictionary[] {
+  if (!existsSync(path)) {
+    throw new ScanError('E_NOT_FOUND', 'no such file or folder', { file: path });
+  }
+  const root = realpathSync(path);
+  const isFile = statSync(root).isFile();
+  const files = isFile ? [root] : filesUnder(root);
+  const found: FoundDictionary[] = [];
+  for (const file of files) {
+    const format = FORMATS.find((candidate) => candidate.matches(file));
+    if (format === undefined) continue;
+    found.push({ file, format, label: isFile ? '.' : relative(root, file).split(sep).join('/') });
+  }
+  return found.sort((a, b) => (a.label < b.label ? -1 : 1));
+}
+
+function filesUnder(root: string): string[] {
+  const files: string[] = [];
+  let seen = 0;
+  const walk = (folder: string, depth: number): void => {
+    if (depth > MAX_DEPTH) return;
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (++seen > MAX_ENTRIES) {
+        throw new ScanError('E_LIMIT', `more than ${MAX_ENTRIES} files`, { file: root });
+      }
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) walk(path, depth + 1);
+      else if (entry.isFile()) files.push(path);
+      else if (entry.isSymbolicLink()) addLink(path);
+    }
+  };
+  // Caches link files to a store of blobs; the file's own name is what the formats go by, so it is kept.
+  const addLink = (path: string): void => {
+    const target = statSync(path, { throwIfNoEntry: false });
+    if (target?.isFile() === true && realpathSync(path).startsWith(root + sep)) files.push(path);
+  };
+  walk(root, 0);
+  return files;
+}
+
+/** @throws ScanError with the file */
+export function loadFound(found: FoundDictionary): Dictionary {
+  try {
+    return found.format.load(found.file);
+  } catch (thrown) {
+    throw toScanError(thrown, found.file);
+  }
+}
+
+/**
+ * The one dictionary at a path.
+ * @throws ScanError `E_SAE` when there is none or several
+ */
+export function loadSae(path: string): Dictionary {
+  const found = findDictionaries(path);
+  const [only] = found;
+  if (only === undefined) {
+    throw new ScanError('E_SAE', 'no sparse autoencoder is here', { file: path });
+  }
+  if (found.length > 1) {
+    const labels = found.map(({ label }) => label);
+    throw new ScanError('E_SAE', `${found.length} sparse autoencoders are here`, {
+      file: path,
+      hint: `Name one: ${labels.slice(0, 5).join(', ')}${labels.length > 5 ? ', …' : ''}.`,
+    });
+  }
+  return loadFound(only);
+}
