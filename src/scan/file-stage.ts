@@ -8,7 +8,7 @@ import { inspectRepository } from '../detect/files/repository/inspect.ts';
 import { viewRepository } from '../detect/files/repository/view.ts';
 import { type SerializedError, serializeError, toScanError } from '../errors.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
-import { listLookup, loadLists, type RuleLists } from '../judge/lists.ts';
+import { lazyLists, listLookup, type RuleLists } from '../judge/lists.ts';
 import type { CancelSignal, ProgressEvent, StageOutcome, Target } from './stage.ts';
 
 export interface FileStageOptions {
@@ -23,7 +23,6 @@ export async function runFileStage(
   target: Target,
   options: FileStageOptions = {},
 ): Promise<StageOutcome> {
-  const lists = options.lists ?? loadLists();
   const evidence: Evidence[] = [];
   const notCovered: NotCovered[] = [];
   const errors: SerializedError[] = [];
@@ -36,8 +35,12 @@ export async function runFileStage(
   } catch (error) {
     errors.push(serializeError(toScanError(error, target.given)));
   }
+<<<<<<< HEAD
   const list = listLookup(lists);
   const files = walk.files.filter(({ aliasOf }) => aliasOf === undefined);
+=======
+  const list = options.lists === undefined ? lazyLists() : listLookup(options.lists);
+>>>>>>> cf3cf6d (Pickle: symbolic machine over all opcodes, default-deny rating, ten rules with cases)
   for (const [index, file] of files.entries()) {
     if (options.cancel?.cancelled) {
       notCovered.push({ what: target.name, why: 'E_INTERRUPTED: the scan was cancelled' });

@@ -10,8 +10,10 @@ import { PickleReader } from './reader.ts';
 export type PickleLikelihood = 'no' | 'data' | 'imports' | 'calls';
 
 const MAX_INSTRUCTIONS = 2000;
-const IMPORTING = new Set(['GLOBAL', 'INST', 'STACK_GLOBAL', 'EXT1', 'EXT2', 'EXT4']);
+// Extension codes do not count as imports here: they occur by chance in raw numbers.
+const IMPORTING = new Set(['GLOBAL', 'INST', 'STACK_GLOBAL']);
 const CALLING = new Set(['REDUCE', 'INST', 'OBJ', 'NEWOBJ', 'NEWOBJ_EX', 'BUILD', 'BINPERSID']);
+const TEXTUAL = new Set(['STRING', 'UNICODE', 'BINSTRING', 'SHORT_BINSTRING']);
 const NAME = /^[A-Za-z_][\w.]*$/;
 
 /**
@@ -46,7 +48,8 @@ export function pickleLikelihood(source: ByteSource, offset = 0): PickleLikeliho
         } else if (opcode.name === 'STACK_GLOBAL' && strings < 2) return 'no';
         imports = true;
       } else if (imports && CALLING.has(opcode.name)) return 'calls';
-      if (opcode.argument.startsWith('text') || opcode.name.endsWith('GET')) strings++;
+      if (/^text/.test(opcode.argument) || TEXTUAL.has(opcode.name)) strings++;
+      else if (strings > 0 && opcode.name.endsWith('GET')) strings++;
       if (opcode.name === 'INST') return 'calls';
       depth++;
     }

@@ -4,11 +4,13 @@ import { FORMAT_DETECTORS } from './formats.ts';
 import { hydraTargetDetector } from './hydra-targets.ts';
 import { knownBadDetector } from './known-bad.ts';
 import { lfsPointerDetector } from './lfs-pointer.ts';
+import { pickleDetector } from './pickle/pickle-detector.ts';
 import { secretDetector } from './secrets.ts';
 import { chatTemplateDetector } from './template/detector.ts';
 
 export const FILE_DETECTORS: readonly FileDetector[] = [
   ...FORMAT_DETECTORS,
+  pickleDetector,
   chatTemplateDetector,
   hydraTargetDetector,
   lfsPointerDetector,
