@@ -35,12 +35,8 @@ export async function runFileStage(
   } catch (error) {
     errors.push(serializeError(toScanError(error, target.given)));
   }
-<<<<<<< HEAD
-  const list = listLookup(lists);
-  const files = walk.files.filter(({ aliasOf }) => aliasOf === undefined);
-=======
   const list = options.lists === undefined ? lazyLists() : listLookup(options.lists);
->>>>>>> cf3cf6d (Pickle: symbolic machine over all opcodes, default-deny rating, ten rules with cases)
+  const files = walk.files.filter(({ aliasOf }) => aliasOf === undefined);
   for (const [index, file] of files.entries()) {
     if (options.cancel?.cancelled) {
       notCovered.push({ what: target.name, why: 'E_INTERRUPTED: the scan was cancelled' });
