@@ -37,6 +37,7 @@ export function generateGraph(spec: ModelSpec, options: GenerateOptions): Graph 
     options.visit === undefined ? {} : { visit: options.visit(graph) };
   const x = emitForward(g, spec, base.ids, base.rows, forward(g));
   const logits = emitLogits(g, spec, lastPosition(g, x, base.stringLength, spec.width));
+  if (options.decoding === 'agree') emitFirstTokens(g, base, logits, spec.vocabularySize);
   const layers = spec.blocks.length;
   const initial = [
     logits,
@@ -93,6 +94,36 @@ export function generateGraph(spec: ModelSpec, options: GenerateOptions): Graph 
   return g;
 }
 
+const FIRST_TOKENS = 8;
+
+/** `agree` also gives the most probable first tokens: `first_tokens`, `first_probabilities`, [n, 8]. */
+function emitFirstTokens(
+  g: Graph,
+  base: PrefixedRows,
+  logits: Value,
+  vocabularySize: number,
+): void {
+  const mean = meanOverContexts(g, base, logits, vocabularySize);
+  const count = Math.min(FIRST_TOKENS, vocabularySize);
+  const [values, indices] = g.ops('TopK', [mean, g.i64([count])], 2, { axis: int(-1) }) as [
+    Value,
+    Value,
+  ];
+  g.output('first_probabilities', values, 'f32', ['strings', count]);
+  g.output('first_tokens', indices, 'i64', ['strings', count]);
+}
+
+/** @returns probabilities averaged over contexts, [n, vocabulary] */
+function meanOverContexts(
+  g: Graph,
+  base: PrefixedRows,
+  logits: Value,
+  vocabularySize: number,
+): Value {
+  const shape = shapeVector(g, [base.contexts, -1, vocabularySize]);
+  return g.reduce('Mean', g.reshape(g.softmax(logits), shape), [0], false);
+}
+
 /** Position of the first new token, [C, n, 1]: strings are padded on the left, so it follows the last column. */
 function nextPositions(g: Graph, base: PrefixedRows): Value {
   const last = g.op('Slice', [
@@ -120,11 +151,7 @@ function chooser(
 ): (g: Graph, logits: Value, iteration: Value) => Choice {
   if (decoding === 'agree') {
     return (g, logits) => {
-      const shaped = g.reshape(
-        g.softmax(logits),
-        shapeVector(g, [base.contexts, -1, vocabularySize]),
-      );
-      const mean = g.reduce('Mean', shaped, [0], false);
+      const mean = meanOverContexts(g, base, logits, vocabularySize);
       const allowed = g.op('Where', [g.op('Less', [bias, g.f32(-1)]), g.f32(-1), mean]);
       const tokens = argmax(g, allowed);
       const tiled = g.op('Expand', [g.unsqueeze(tokens, [0]), shapeVector(g, [base.contexts, 1])]);
