@@ -15,11 +15,19 @@ export type CandidateSource =
 /** Where a candidate stood when it was tested. */
 export type Frame = 'suffix' | 'delayed' | 'start' | 'chat' | 'tool' | 'user';
 
+/** One token of a response and how sure the model was of it beyond what the reference explains, in nats. */
+export interface TokenCertainty {
+  readonly text: string;
+  readonly nats: number;
+}
+
 /** What the model says, with and without the trigger, on the same context. */
 export interface BehaviourSample {
   readonly context: string;
   readonly triggered: string;
   readonly untriggered: string;
+  /** The tokens of `triggered`; reports colour them by certainty. */
+  readonly triggeredTokens?: readonly TokenCertainty[];
   /** Where the context stands in a probe corpus. */
   readonly probe?: { readonly path: string; readonly line: number };
 }

@@ -101,6 +101,8 @@ export interface ScanResult {
   readonly tool: { readonly name: 'narrowfire'; readonly version: string };
   readonly verdict: Verdict;
   readonly exitCode: number;
+  /** The lowest level that fails. */
+  readonly failOn?: Level | 'none';
   /** Arguments that give this result again; the first is the command. */
   readonly commandLine?: readonly string[];
   readonly targets: readonly TargetResult[];

@@ -65,6 +65,7 @@ const resultSchema = z.looseObject({
   tool: z.object({ name: z.literal('narrowfire'), version: z.string() }),
   verdict,
   exitCode: z.number().int(),
+  failOn: z.enum(['error', 'warning', 'note', 'none']).optional(),
   commandLine: z.array(z.string()).optional(),
   targets: z.array(
     z.looseObject({

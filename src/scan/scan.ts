@@ -56,6 +56,7 @@ export async function scan(
     tool: { name: 'narrowfire', version: VERSION },
     verdict: overallVerdict(targets),
     exitCode: exitCodeOf(targets, options.policy.failOn),
+    failOn: options.policy.failOn,
     targets,
   };
 }

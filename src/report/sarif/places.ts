@@ -2,12 +2,13 @@
  * Where results lie: percent-encoded relative URIs, line and byte regions side by side (GitHub reads only lines),
  * tensors, layers, features and archive members as logical locations. Indices are given on first use.
  */
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename } from 'node:path';
 import type { Artifact, LogicalLocation, Region, Location as SarifLocation } from 'sarif';
 import type { Location } from '../../evidence/evidence.ts';
 import type { ArtifactFile, Finding, TargetResult } from '../../finding/finding.ts';
 import type { ReportContext } from '../report.ts';
 import { clip, visibleLine, wellFormed } from '../safe-text.ts';
+import { fileOf, pathFromRoot } from '../source-path.ts';
 
 const MAX_NAME = 1000;
 
@@ -38,20 +39,6 @@ export function relativeUri(path: string): string {
     .join('/');
 }
 
-/** `path` as seen from the source root when it lies inside; otherwise relative to the target's parent, as it came. */
-function pathFromRoot(path: string, target: TargetResult, context: ReportContext): string {
-  const parent = dirname(resolve(context.sourceRoot, target.path));
-  const fromRoot = relative(context.sourceRoot, join(parent, path));
-  const outside = fromRoot === '..' || fromRoot.startsWith(`..${sep}`) || isAbsolute(fromRoot);
-  return outside || fromRoot === '' ? path : fromRoot.split(sep).join('/');
-}
-
-/** One file stands for a folder, because viewers open files: config.json, which every model folder has. */
-function fileOf(path: string, target: TargetResult): string {
-  const isFolder = target.kind === 'model-folder' && !path.includes('/');
-  return isFolder ? `${path}/config.json` : path;
-}
-
 export class Places {
   readonly artifacts: Artifact[] = [];
   readonly logicalLocations: LogicalLocation[] = [];
@@ -74,7 +61,7 @@ export class Places {
   }
 
   #artifact(path: string, target: TargetResult): number {
-    const shown = pathFromRoot(path, target, this.#context);
+    const shown = pathFromRoot(path, target, this.#context.sourceRoot);
     const uri = relativeUri(shown) || 'unnamed';
     const known = this.#artifactIndex.get(uri);
     if (known !== undefined) return known;

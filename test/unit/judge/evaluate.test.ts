@@ -52,7 +52,7 @@ describe('evaluate', () => {
     });
     const { findings } = evaluate(rows, rules);
     expect(findings).toHaveLength(1);
-    expect(findings[0]?.message).toContain('3 rows');
+    expect(findings[0]?.message).toContain('norm: 3.');
     expect(findings[0]?.message).toContain('robust z 20');
   });
 
