@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { formatError, ScanError, toScanError } from '../errors.ts';
 import { EXIT } from '../finding/exit-code.ts';
 import { VERSION } from '../version.ts';
+import { addActivationsCommand } from './commands/activations.ts';
 import { addCacheCommand } from './commands/cache.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addScanCommand } from './commands/scan.ts';
@@ -43,6 +44,7 @@ export function createProgram(host: CommandHost): Command {
   addScanCommand(program, host);
   addDoctorCommand(program, host);
   addCacheCommand(program, host);
+  addActivationsCommand(program, host);
   return program;
 }
 

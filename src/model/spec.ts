@@ -129,6 +129,8 @@ export interface BlockSpec {
   readonly residualScale?: number;
   /** What a sublayer's output is added to: its input, or its normalised input (BLOOM by option). */
   readonly residualFrom?: 'input' | 'normalised';
+  /** Names only: transformers' attention and MLP modules end with the addition (BLOOM). */
+  readonly modulesAdd?: boolean;
 }
 
 export interface EmbeddingSpec {

@@ -26,6 +26,11 @@ export interface GoldenCase {
   readonly tensors: ReadonlyMap<string, GoldenTensor>;
 }
 
+interface StoredTensors {
+  readonly floats: ReadonlyMap<string, GoldenTensor>;
+  readonly whole: ReadonlyMap<string, readonly number[]>;
+}
+
 /** Names of all fixtures that hold golden values, sorted. */
 export function goldenNames(): string[] {
   return readdirSync(MODELS)
@@ -35,21 +40,7 @@ export function goldenNames(): string[] {
 
 export function openGolden(name: string): GoldenCase {
   const folder = join(MODELS, name);
-  const path = join(folder, 'golden.safetensors');
-  using source = new FileSource(path);
-  const bytes = readFileSync(path);
-  const tensors = new Map<string, GoldenTensor>();
-  const whole = new Map<string, number[]>();
-  for (const entry of readSafetensorsHeader(source).tensors) {
-    const slice = Uint8Array.from(
-      bytes.subarray(entry.byteOffset, entry.byteOffset + entry.byteLength),
-    );
-    if (entry.dtype === 'i64') {
-      whole.set(entry.name, Array.from(new BigInt64Array(slice.buffer), Number));
-    } else {
-      tensors.set(entry.name, { shape: entry.shape, data: new Float32Array(slice.buffer) });
-    }
-  }
+  const { floats, whole } = readTensors(join(folder, 'golden.safetensors'));
   const ids = whole.get('ids') ?? [];
   const lengths = whole.get('lengths') ?? [];
   return {
@@ -59,8 +50,32 @@ export function openGolden(name: string): GoldenCase {
     ids,
     lengths,
     length: ids.length / lengths.length,
-    tensors,
+    tensors: floats,
   };
+}
+
+/** Values at the border of transformers' modules, two tokens each; undefined where the fixture has none. */
+export function moduleValues(name: string): ReadonlyMap<string, GoldenTensor> | undefined {
+  const path = join(MODELS, name, 'modules.safetensors');
+  return existsSync(path) ? readTensors(path).floats : undefined;
+}
+
+export function readTensors(path: string): StoredTensors {
+  using source = new FileSource(path);
+  const bytes = readFileSync(path);
+  const floats = new Map<string, GoldenTensor>();
+  const whole = new Map<string, number[]>();
+  for (const entry of readSafetensorsHeader(source).tensors) {
+    const slice = Uint8Array.from(
+      bytes.subarray(entry.byteOffset, entry.byteOffset + entry.byteLength),
+    );
+    if (entry.dtype === 'i64') {
+      whole.set(entry.name, Array.from(new BigInt64Array(slice.buffer), Number));
+    } else {
+      floats.set(entry.name, { shape: entry.shape, data: new Float32Array(slice.buffer) });
+    }
+  }
+  return { floats, whole };
 }
 
 /** Largest absolute difference over the rows of real tokens. */

@@ -10,10 +10,13 @@ Not needed at test time. To make them again, in a scratch environment:
 Each folder test/fixtures/models/<case>/ then holds config.json, model.safetensors and golden.safetensors:
 `ids` and `lengths` (int64; right padding), `resid_pre.0` and `resid_pre.1` (hidden states before blocks 0 and 1) and,
 where the model has them, `logits`, `classes`, `embedding` (mean over real tokens, then unit length).
+modules.safetensors holds what modules of block 1 read and give for the first tokens of the first row, as
+`<module path>.input` and `.output`: the check that sites named as in transformers are those sites.
 Weights are random but large enough that attention is far from uniform, so that a wrong mask or scale shows.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -156,6 +159,40 @@ def golden(model, ids, lengths, mask, padding):
     return {key: value.contiguous().clone() for key, value in stored.items()}
 
 
+SKIPPED = re.compile(r"experts|dropout|rotary|act|[.](k|v)\w*$|key$|value$")
+
+
+def modules_of(model, ids, mask):
+    """Inputs and outputs of the modules of block 1, and of those outside blocks, for two tokens."""
+    found = {}
+
+    def first(value):
+        while isinstance(value, (tuple, list)):
+            value = value[0]
+        return value
+
+    def keep(path, value, length):
+        # Some modules see rows without their batch.
+        value = value if not torch.is_tensor(value) or value.ndim != 2 else value[None]
+        if torch.is_tensor(value) and value.ndim == 3 and value.shape[1] == length and value.is_floating_point():
+            found.setdefault(path, value[0, :2].detach().clone().contiguous())
+
+    def hook(path):
+        def run(module, args, kwargs, output):
+            given = args[0] if args else kwargs.get("hidden_states")
+            keep(f"{path}.input", given, ids.shape[1])
+            keep(f"{path}.output", first(output), ids.shape[1])
+        return run
+
+    for path, module in model.named_modules():
+        inside = [part for part in path.split(".") if part.isdigit()]
+        if path and not SKIPPED.search(path) and inside[:1] in ([], ["1"]) and len(inside) <= 1:
+            module.register_forward_hook(hook(path), with_kwargs=True)
+    with torch.no_grad():
+        model(input_ids=ids[:1], attention_mask=mask[:1])
+    return found
+
+
 def write(name, model, stored):
     folder = FIXTURES / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -191,7 +228,9 @@ def make(name):
     randomise(model, seed)
     ids, lengths, mask = inputs(lengths, VOCABULARY, 3)
     padding = model.config.pad_token_id or 0
-    write(name, model, golden(model, ids, lengths, mask, padding))
+    stored = golden(model, ids, lengths, mask, padding)
+    write(name, model, stored)
+    save_file(modules_of(model, ids, mask), FIXTURES / name / "modules.safetensors")
 
 
 def make_minilm(folder):

@@ -1,11 +1,31 @@
 /** Emits a model's forward pass over rows, with taps and edits at any site, and its heads. */
 import type { Graph, Value } from '../../onnx/graph.ts';
-import type { BlockSpec, HeadSpec, ModelSpec } from '../spec.ts';
+import type { BlockSpec, HeadSpec, ModelSpec, NormSpec } from '../spec.ts';
 import { type AttentionRows, emitHeads } from './attention.ts';
-import { emitActivation, emitLinear, emitMlp, emitNorm } from './layers.ts';
+import { emitActivation, emitLinear, emitMlp, emitNorm, emitSplitNorm } from './layers.ts';
 
-/** Places where a pass can be read or edited; TransformerLens' names without `hook_`. */
-export type SiteKind = 'resid_pre' | 'attn_out' | 'resid_mid' | 'mlp_out' | 'resid_post' | 'attn_z';
+/**
+ * Places where a pass can be read or edited, in order; TransformerLens' names without `hook_`.
+ * `embed` and the `final` ones are outside the blocks and have layer 0.
+ */
+export const SITE_KINDS = [
+  'embed',
+  'resid_pre',
+  'ln1_normalized',
+  'attn_in',
+  'attn_z',
+  'attn_out',
+  'resid_mid',
+  'ln2_normalized',
+  'mlp_in',
+  'mlp_post',
+  'mlp_out',
+  'resid_post',
+  'final_normalized',
+  'final',
+] as const;
+
+export type SiteKind = (typeof SITE_KINDS)[number];
 
 /** Called at every site in order; returns the value that the pass goes on with. */
 export type SiteVisitor = (kind: SiteKind, layer: number, value: Value) => Value;
@@ -14,6 +34,8 @@ export interface ForwardOptions {
   /** Blocks to run; all by default. Everything after the last tap is never emitted. */
   readonly blocks?: number;
   readonly visit?: SiteVisitor;
+  /** Visits the `normalized` sites too, which costs the fused norm kernels. */
+  readonly splitNorms?: boolean;
 }
 
 /** @param ids i64 [rows] @returns residual stream after the last emitted block, [rows, width] */
@@ -25,18 +47,30 @@ export function emitForward(
   options: ForwardOptions = {},
 ): Value {
   const visit = options.visit ?? ((_kind, _layer, value) => value);
-  let x = emitEmbedding(g, spec, ids, rows.positions);
+  let x = emitEmbedding(g, spec, ids, rows.positions, visit);
   spec.blocks.slice(0, options.blocks ?? spec.blocks.length).forEach((block, layer) => {
-    x = emitBlock(g, block, layer, visit('resid_pre', layer, x), rows, visit);
-    x = visit('resid_post', layer, x);
+    const visitHere = (kind: SiteKind, value: Value) => visit(kind, layer, value);
+    const input = visitHere('resid_pre', x);
+    const output = emitBlock(g, block, layer, input, rows, {
+      visit: visitHere,
+      splitNorms: options.splitNorms === true,
+    });
+    x = visitHere('resid_post', output);
   });
   return x;
 }
 
-function emitEmbedding(g: Graph, spec: ModelSpec, ids: Value, positions: Value): Value {
+function emitEmbedding(
+  g: Graph,
+  spec: ModelSpec,
+  ids: Value,
+  positions: Value,
+  visit: SiteVisitor,
+): Value {
   const { tokens, scale, positions: learned, tokenTypes, norm, projection } = spec.embedding;
   let x = g.gather(g.external(tokens), ids);
   if (scale !== undefined) x = g.mul(x, g.f32(scale));
+  x = visit('embed', 0, x);
   if (projection !== undefined) x = emitLinear(g, projection, x);
   if (learned !== undefined) {
     const index = learned.offset === 0 ? positions : g.add(positions, g.i64(learned.offset));
@@ -46,52 +80,75 @@ function emitEmbedding(g: Graph, spec: ModelSpec, ids: Value, positions: Value):
   return norm === undefined ? x : emitNorm(g, norm, x);
 }
 
+interface BlockVisits {
+  readonly visit: (kind: SiteKind, value: Value) => Value;
+  readonly splitNorms: boolean;
+}
+
 function emitBlock(
   g: Graph,
   block: BlockSpec,
   layer: number,
   x: Value,
   rows: AttentionRows,
-  visit: SiteVisitor,
+  { visit, splitNorms }: BlockVisits,
 ): Value {
-  const maybeNorm = (norm: BlockSpec['preAttentionNorm'], value: Value) =>
-    norm === undefined ? value : emitNorm(g, norm, value);
+  const norm = (spec: NormSpec | undefined, value: Value, kind?: SiteKind): Value => {
+    if (spec === undefined) return value;
+    if (kind === undefined || !splitNorms) return emitNorm(g, spec, value);
+    return emitSplitNorm(g, spec, value, (normalised) => visit(kind, normalised));
+  };
   const scaled = (value: Value) =>
     block.residualScale === undefined ? value : g.mul(value, g.f32(block.residualScale));
-
+  const mlpOf = (input: Value): Value => {
+    const neurons = (value: Value) => visit('mlp_post', value);
+    const output = emitMlp(g, block.mlp, visit('mlp_in', input), neurons);
+    return visit('mlp_out', scaled(norm(block.postMlpNorm, output)));
+  };
   const fromNormed = block.residualFrom === 'normalised';
 
-  const attentionInput = maybeNorm(block.preAttentionNorm, x);
-  const z = visit('attn_z', layer, emitHeads(g, block.attention, layer, attentionInput, rows));
-  const attention = maybeNorm(block.postAttentionNorm, emitLinear(g, block.attention.output, z));
-  const attentionOut = visit('attn_out', layer, scaled(attention));
+  const normed = norm(block.preAttentionNorm, x, 'ln1_normalized');
+  const z = emitHeads(g, block.attention, layer, visit('attn_in', normed), rows);
+  const attention = emitLinear(g, block.attention.output, visit('attn_z', z));
+  const attentionOut = visit('attn_out', scaled(norm(block.postAttentionNorm, attention)));
   if (block.arrangement === 'parallel') {
     const mlpInput =
-      block.preMlpNorm === undefined ? attentionInput : emitNorm(g, block.preMlpNorm, x);
-    const mlp = maybeNorm(block.postMlpNorm, emitMlp(g, block.mlp, mlpInput));
-    return g.add(g.add(x, attentionOut), visit('mlp_out', layer, scaled(mlp)));
+      block.preMlpNorm === undefined ? normed : norm(block.preMlpNorm, x, 'ln2_normalized');
+    return g.add(g.add(x, attentionOut), mlpOf(mlpInput));
   }
-  const middle = visit(
-    'resid_mid',
-    layer,
-    maybeNorm(block.afterAttentionAddNorm, g.add(fromNormed ? attentionInput : x, attentionOut)),
-  );
-  const mlpInput = maybeNorm(block.preMlpNorm, middle);
-  const mlp = maybeNorm(block.postMlpNorm, emitMlp(g, block.mlp, mlpInput));
-  const mlpOut = visit('mlp_out', layer, scaled(mlp));
-  return maybeNorm(block.afterMlpAddNorm, g.add(fromNormed ? mlpInput : middle, mlpOut));
+  const sum = g.add(fromNormed ? normed : x, attentionOut);
+  const middle = visit('resid_mid', norm(block.afterAttentionAddNorm, sum));
+  const mlpInput = norm(block.preMlpNorm, middle, 'ln2_normalized');
+  const mlpOut = mlpOf(mlpInput);
+  return norm(block.afterMlpAddNorm, g.add(fromNormed ? mlpInput : middle, mlpOut));
 }
 
 /** @param x residual stream, [rows, width] @returns logits, [rows, vocabulary] */
-export function emitLogits(g: Graph, spec: ModelSpec, x: Value): Value {
+export function emitLogits(
+  g: Graph,
+  spec: ModelSpec,
+  x: Value,
+  options: Pick<ForwardOptions, 'visit' | 'splitNorms'> = {},
+): Value {
   if (spec.head === undefined) throw new Error(`${spec.family} has no language-model head`);
-  return emitHead(g, spec.head, emitFinalState(g, spec, x));
+  return emitHead(g, spec.head, emitFinalState(g, spec, x, options));
 }
 
 /** @param x residual stream, [rows, width] @returns what heads read: transformers' `last_hidden_state` */
-export function emitFinalState(g: Graph, spec: ModelSpec, x: Value): Value {
-  const normed = spec.finalNorm === undefined ? x : emitNorm(g, spec.finalNorm, x);
-  return spec.finalProjection === undefined ? normed : emitLinear(g, spec.finalProjection, normed);
+export function emitFinalState(
+  g: Graph,
+  spec: ModelSpec,
+  x: Value,
+  { visit = (_kind, _layer, value) => value, splitNorms = false }: ForwardOptions = {},
+): Value {
+  let state = x;
+  if (spec.finalNorm !== undefined) {
+    state = splitNorms
+      ? emitSplitNorm(g, spec.finalNorm, x, (value) => visit('final_normalized', 0, value))
+      : emitNorm(g, spec.finalNorm, x);
+  }
+  if (spec.finalProjection !== undefined) state = emitLinear(g, spec.finalProjection, state);
+  return visit('final', 0, state);
 }
 
 function emitHead(g: Graph, head: HeadSpec, x: Value): Value {

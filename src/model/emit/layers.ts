@@ -1,4 +1,6 @@
 /** Emits the position-wise parts of a block: linear maps, norms, rotary embedding, activations, MLPs. */
+
+import type { LocatedTensor } from '../../artifact/tensor.ts';
 import { float, type Graph, int, ints, type Value } from '../../onnx/graph.ts';
 import type {
   Activation,
@@ -19,24 +21,39 @@ export function emitLinear(g: Graph, spec: LinearSpec, x: Value): Value {
 
 /** @param x [..., width] */
 export function emitNorm(g: Graph, spec: NormSpec, x: Value): Value {
-  if (spec.kind === 'layer') {
-    const scale = spec.weight === undefined ? undefined : g.external(spec.weight);
-    if (scale === undefined) {
-      const centred = g.sub(x, g.reduce('Mean', x, [-1]));
-      return emitRms(g, centred, spec.epsilon);
-    }
-    const bias = spec.bias === undefined ? [] : [g.external(spec.bias)];
-    return g.op('LayerNormalization', [x, scale, ...bias], { epsilon: float(spec.epsilon) });
+  if (spec.weight === undefined) return emitNormalised(g, spec, x);
+  if (spec.kind === 'rms') {
+    return g.op('RMSNormalization', [x, emitGain(g, spec, spec.weight)], {
+      epsilon: float(spec.epsilon),
+    });
   }
-  if (spec.weight === undefined) return emitRms(g, x, spec.epsilon);
-  const weight = g.external(spec.weight);
-  const scale = spec.weightOffset === 0 ? weight : g.add(weight, g.f32(1));
-  return g.op('RMSNormalization', [x, scale], { epsilon: float(spec.epsilon) });
+  const bias = spec.bias === undefined ? [] : [g.external(spec.bias)];
+  const inputs = [x, g.external(spec.weight), ...bias];
+  return g.op('LayerNormalization', inputs, { epsilon: float(spec.epsilon) });
 }
 
-function emitRms(g: Graph, x: Value, epsilon: number): Value {
-  const power = g.reduce('Mean', g.mul(x, x), [-1]);
-  return g.div(x, g.op('Sqrt', [g.add(power, g.f32(epsilon))]));
+/** A norm in two parts, so that `visit` can read or edit the value before gain and bias. */
+export function emitSplitNorm(
+  g: Graph,
+  spec: NormSpec,
+  x: Value,
+  visit: (normalised: Value) => Value,
+): Value {
+  const normalised = visit(emitNormalised(g, spec, x));
+  const { weight, bias } = spec;
+  const scaled = weight === undefined ? normalised : g.mul(normalised, emitGain(g, spec, weight));
+  return bias === undefined ? scaled : g.add(scaled, g.external(bias));
+}
+
+function emitGain(g: Graph, spec: NormSpec, weight: LocatedTensor): Value {
+  return spec.weightOffset === 0 ? g.external(weight) : g.add(g.external(weight), g.f32(1));
+}
+
+/** The norm without gain and bias. */
+function emitNormalised(g: Graph, spec: NormSpec, x: Value): Value {
+  const centred = spec.kind === 'layer' ? g.sub(x, g.reduce('Mean', x, [-1])) : x;
+  const power = g.reduce('Mean', g.mul(centred, centred), [-1]);
+  return g.div(centred, g.op('Sqrt', [g.add(power, g.f32(spec.epsilon))]));
 }
 
 /** Cosine and sine tables, [positions, dims / 2]. */
@@ -104,9 +121,19 @@ function emitGeluTanh(g: Graph, x: Value): Value {
   return g.mul(g.mul(x, g.f32(0.5)), gate);
 }
 
-/** @param x [rows, width] @returns [rows, width] */
-export function emitMlp(g: Graph, spec: MlpSpec, x: Value): Value {
-  return spec.kind === 'experts' ? emitExperts(g, spec, x) : emitDense(g, spec, x);
+/**
+ * @param x [rows, width]
+ * @param visit reads or edits the hidden layer's values; an MLP of experts has no such layer
+ * @returns [rows, width]
+ */
+export function emitMlp(
+  g: Graph,
+  spec: MlpSpec,
+  x: Value,
+  visit: (neurons: Value) => Value = (neurons) => neurons,
+): Value {
+  if (spec.kind === 'experts') return emitExperts(g, spec, x);
+  return emitLinear(g, spec.down, visit(emitNeurons(g, spec, x)));
 }
 
 function emitDense(g: Graph, spec: DenseMlpSpec, x: Value): Value {

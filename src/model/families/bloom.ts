@@ -20,6 +20,7 @@ function describe(config: ModelConfig, tensors: TensorScope): ModelSpec {
     return {
       arrangement: 'sequential',
       ...(normedResidual && { residualFrom: 'normalised' }),
+      modulesAdd: true,
       preAttentionNorm: scope.layerNorm('input_layernorm', width, epsilon),
       attention: {
         heads,

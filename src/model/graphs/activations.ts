@@ -1,7 +1,8 @@
 /** Graph that reads sites and logits of a plain batch; emitted only as far as the last site asked for. */
+import { ScanError } from '../../errors.ts';
 import { Graph, int, type Value } from '../../onnx/graph.ts';
 import { type AttentionRows, shapeVector } from '../emit/attention.ts';
-import { emitForward, emitLogits, type SiteKind } from '../emit/forward.ts';
+import { emitFinalState, emitForward, emitLogits, type SiteKind } from '../emit/forward.ts';
 import { attentionRows, PADDING_POSITION, RotaryTables } from '../emit/rows.ts';
 import type { ModelSpec } from '../spec.ts';
 
@@ -10,8 +11,19 @@ export interface Site {
   readonly layer: number;
 }
 
-export function siteName(site: Site): string {
-  return `${site.kind}.${site.layer}`;
+/** Kinds that exist once a model, not once a block. */
+const WHOLE_MODEL: ReadonlySet<SiteKind> = new Set(['embed', 'final_normalized', 'final']);
+
+/** `resid_post.3`, or `final` for the kinds that have no layer. */
+export function siteName({ kind, layer }: Site): string {
+  return WHOLE_MODEL.has(kind) ? kind : `${kind}.${layer}`;
+}
+
+/** Blocks that must run before a site has its value. */
+export function blocksBefore(spec: ModelSpec, { kind, layer }: Site): number {
+  if (kind === 'final' || kind === 'final_normalized') return spec.blocks.length;
+  if (kind === 'embed') return 0;
+  return kind === 'resid_pre' ? layer : layer + 1;
 }
 
 export interface PlainBatch {
@@ -65,7 +77,10 @@ function maskPadding(g: Graph, positions: Value, lengths: Value): Value {
   return g.op('Where', [isPadding, g.i64(PADDING_POSITION), positions]);
 }
 
-/** Outputs: each site as `<kind>.<layer>` [rows, width], and `logits` [rows, vocabulary] if asked. */
+/**
+ * Outputs: each site by its name, [rows, width], and `logits` [rows, vocabulary] if asked.
+ * @throws ScanError `E_USAGE` for a site that this model does not have
+ */
 export function activationsGraph(
   spec: ModelSpec,
   sites: readonly Site[],
@@ -76,19 +91,27 @@ export function activationsGraph(
   },
 ): Graph {
   const { graph: g, ids, rows } = plainBatch(spec, options.positions, options);
-  const wanted = new Set(sites.map(siteName));
-  const blocks = options.logits
-    ? spec.blocks.length
-    : Math.max(0, ...sites.map((s) => (s.kind === 'resid_pre' ? s.layer : s.layer + 1)));
+  const missing = new Set(sites.map(siteName));
+  const all = spec.blocks.length;
+  const needed = sites.map((site) => Math.min(all, blocksBefore(spec, site)));
+  const blocks = options.logits ? all : Math.max(0, ...needed);
   const visit = (kind: SiteKind, layer: number, value: Value): Value => {
     const name = siteName({ kind, layer });
-    if (wanted.has(name)) g.output(name, value, 'f32', ['rows', 'width']);
+    if (missing.delete(name)) g.output(name, value, 'f32', ['rows', `width of ${kind}`]);
     return value;
   };
-  const x = emitForward(g, spec, ids, rows, { blocks, visit });
+  const splitNorms = sites.some(({ kind }) => kind.endsWith('_normalized'));
+  const x = emitForward(g, spec, ids, rows, { blocks, visit, splitNorms });
   // The stream before a block that is not emitted is the stream after the last one that is.
-  const last = siteName({ kind: 'resid_pre', layer: blocks });
-  if (wanted.has(last)) g.output(last, x, 'f32', ['rows', 'width']);
-  if (options.logits) g.output('logits', emitLogits(g, spec, x), 'f32', ['rows', 'vocabulary']);
+  visit('resid_pre', blocks, x);
+  if (options.logits) {
+    const logits = emitLogits(g, spec, x, { visit, splitNorms });
+    g.output('logits', logits, 'f32', ['rows', 'vocabulary']);
+  } else if (sites.some(({ kind }) => kind.startsWith('final'))) {
+    emitFinalState(g, spec, x, { visit, splitNorms });
+  }
+  if (missing.size > 0) {
+    throw new ScanError('E_USAGE', `this ${spec.family} has no site ${[...missing].join(', ')}`);
+  }
   return g;
 }

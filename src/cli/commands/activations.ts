@@ -1,0 +1,124 @@
+/** `narrowfire activations`: values of chosen sites for given ids, to check the engine against one's own framework. */
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { writeSafetensors } from '../../artifact/safetensors-writer.ts';
+import { type Device, f32Output, ids as feed, Session } from '../../engine/session.ts';
+import { ScanError, toScanError } from '../../errors.ts';
+import { activationsGraph } from '../../model/graphs/activations.ts';
+import { type Model, openModel } from '../../model/open-model.ts';
+import { type Place, placeName, resolvePlace } from '../../model/site-names.ts';
+import type { Io } from '../io.ts';
+import type { CommandHost } from '../main.ts';
+
+interface ActivationFlags {
+  readonly ids?: string;
+  readonly text?: string;
+  readonly bos?: boolean;
+  readonly sites: string;
+  readonly out: string;
+  readonly device: Device;
+}
+
+const EXAMPLES = `
+Examples:
+  narrowfire activations ./model --ids 1,2,3 --sites resid_post.3,mlp_out.2,logits --out a.safetensors
+  narrowfire activations ./model --text 'Once upon a time' --bos --sites blocks.3.hook_resid_post --out a.safetensors
+  narrowfire activations ./model --ids 1,2,3 --sites model.layers.3.output --out a.safetensors
+
+Sites are named as here (resid_post.3), as in TransformerLens (blocks.3.hook_resid_post) or as transformers' modules
+(model.layers.3.output). The file holds each site under the name you gave, [tokens, width], and the ids.
+`;
+
+export function addActivationsCommand(program: Command, host: CommandHost): void {
+  program
+    .command('activations')
+    .summary("write a model's inner values for given tokens")
+    .description("Writes a model's inner values for given tokens as safetensors.")
+    .argument('<model>', 'model folder')
+    .addOption(new Option('--ids <list>', 'token ids, as in 1,2,3').conflicts('text'))
+    .option('--text <text>', 'text; its tokens are printed on stderr')
+    .option('--bos', "put the model's first token before the text")
+    .option('--sites <list>', 'sites, separated by commas', 'logits')
+    .requiredOption('-o, --out <file>', 'safetensors file to write')
+    .addOption(
+      new Option('--device <name>', 'where the model runs')
+        .choices(['cpu', 'cuda', 'webgpu', 'dml', 'coreml'])
+        .default('cpu'),
+    )
+    .addHelpText('after', EXAMPLES)
+    .action(async (folder: string, flags: ActivationFlags) => {
+      await runActivations(folder, flags, host.io);
+    });
+}
+
+async function runActivations(folder: string, flags: ActivationFlags, io: Io): Promise<void> {
+  const model = openModel(resolve(io.cwd, folder));
+  const names = flags.sites.split(',').map((name) => name.trim());
+  const places = new Map(names.map((name) => [name, resolvePlace(model.spec, name)] as const));
+  const ids = tokensOf(model, flags);
+  if (flags.text !== undefined) io.stderr(`tokens: ${ids.join(',')}\n`);
+  const tensors = await readPlaces(model, places, ids, flags.device);
+  try {
+    writeSafetensors(
+      resolve(io.cwd, flags.out),
+      [...tensors, { name: 'ids', shape: [ids.length], data: BigInt64Array.from(ids, BigInt) }],
+      Object.fromEntries([...places].map(([name, place]) => [name, placeName(place)])),
+    );
+  } catch (thrown) {
+    throw new ScanError('E_OUTPUT', toScanError(thrown).message, {
+      file: flags.out,
+      cause: thrown,
+    });
+  }
+  io.stderr(`${flags.out}: ${tensors.map(({ name, shape }) => `${name} [${shape}]`).join(', ')}\n`);
+}
+
+/** @returns values of each place under the name that was asked for, [tokens, width] */
+async function readPlaces(
+  model: Model,
+  places: ReadonlyMap<string, Place>,
+  ids: readonly number[],
+  device: Device,
+): Promise<{ name: string; shape: number[]; data: Float32Array }[]> {
+  const sites = [...places.values()].filter((place) => place !== 'logits');
+  const logits = [...places.values()].includes('logits');
+  const graph = activationsGraph(model.spec, sites, { logits, positions: ids.length });
+  model.weights.checkUnchanged();
+  const session = await Session.open(graph, { device });
+  try {
+    const outputs = await session.run({ ids: feed(ids, [1, ids.length]) });
+    return [...places].map(([name, place]) => {
+      const data = f32Output(outputs, placeName(place));
+      return { name, shape: [ids.length, data.length / ids.length], data };
+    });
+  } finally {
+    await session.close();
+  }
+}
+
+/** @throws ScanError `E_USAGE` for ids that the model has no row for, or more than it has positions */
+function tokensOf({ spec, tokenizer }: Model, flags: ActivationFlags): number[] {
+  const ids = flags.text === undefined ? parseIds(flags.ids) : tokenizer.encode(flags.text);
+  if (flags.bos === true) {
+    if (tokenizer.bos === undefined) throw new ScanError('E_USAGE', 'the model has no first token');
+    ids.unshift(tokenizer.bos);
+  }
+  const wrong = ids.find((id) => id >= spec.vocabularySize);
+  if (wrong !== undefined) {
+    throw new ScanError('E_USAGE', `id ${wrong} is beyond the ${spec.vocabularySize} tokens`);
+  }
+  if (ids.length === 0) throw new ScanError('E_USAGE', 'no tokens were given');
+  if (ids.length > spec.maxPositions) {
+    throw new ScanError('E_USAGE', `${ids.length} tokens, the model takes ${spec.maxPositions}`);
+  }
+  return ids;
+}
+
+function parseIds(text: string | undefined): number[] {
+  if (text === undefined) throw new ScanError('E_USAGE', 'give --ids or --text');
+  return text.split(',').map((part) => {
+    const id = Number(part);
+    if (/^\s*\d+\s*$/.test(part) && Number.isSafeInteger(id)) return id;
+    throw new ScanError('E_USAGE', `${JSON.stringify(part)} is not a token id`);
+  });
+}
