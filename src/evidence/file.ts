@@ -5,6 +5,7 @@ import type { FormatEvidence } from './format.ts';
 import type { PickleEvidence } from './pickle.ts';
 import type { RepositoryEvidence } from './repository.ts';
 import type { TemplateEvidence } from './template.ts';
+import type { TokenizerEvidence } from './tokenizer.ts';
 
 /** A file whose bytes break its own format, with the reader's error. */
 export interface MalformedFile extends EvidenceBase<'malformed-file'> {
@@ -19,4 +20,5 @@ export type FileEvidence =
   | PickleEvidence
   | FormatEvidence
   | RepositoryEvidence
-  | TemplateEvidence;
+  | TemplateEvidence
+  | TokenizerEvidence;

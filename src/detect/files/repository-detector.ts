@@ -28,10 +28,9 @@ export interface Repository {
   has(relative: string): boolean;
   /** Relative paths of all files with this base name, in order. */
   named(baseName: string | RegExp): readonly string[];
-  /**
-   * Runs `use` on the open file; the source is closed afterwards.
-   * @returns undefined when the file is absent, not readable, or larger than `maxBytes`.
-   */
+  /** Runs `work` on the open file; undefined when it is absent or its bytes cannot be read that way. */
+  use<Result>(relative: string, work: (source: ByteSource) => Result): Result | undefined;
+  /** The whole file; undefined when it is absent, not readable, or larger than `maxBytes`. */
   read(relative: string, maxBytes: number): Uint8Array | undefined;
   /** Parsed once and kept; undefined when absent, too large or broken (the file detectors report that). */
   json(relative: string): JsonFile | undefined;

@@ -1,5 +1,7 @@
 /** The repository detectors in the order they run. Add one import and one line here. */
 import type { RepositoryDetector } from '../repository-detector.ts';
+import { templateCopiesDetector } from '../template/copies.ts';
+import { tokenizerDetector } from '../tokenizer/detector.ts';
 import { autoMapDetector } from './auto-map.ts';
 import { codeDetector } from './code.ts';
 import { moduleReferenceDetector } from './module-references.ts';
@@ -20,4 +22,6 @@ export const REPOSITORY_DETECTORS: readonly RepositoryDetector[] = [
   adapterDetector,
   generationConfigDetector,
   requirementDetector,
+  tokenizerDetector,
+  templateCopiesDetector,
 ];

@@ -1,7 +1,8 @@
 /** The inventory that repository detectors see, with small files read and parsed once. */
-import { type ByteSource, MissingRange } from '../../../artifact/byte-source.ts';
+import type { ByteSource } from '../../../artifact/byte-source.ts';
 import { readJson } from '../../../artifact/json.ts';
 import type { LeavingLink } from '../../../artifact/repository.ts';
+import { ScanError } from '../../../errors.ts';
 import type { JsonFile, OpenFile, Repository, RepositoryFile } from '../repository-detector.ts';
 
 export interface RepositoryInput {
@@ -25,20 +26,26 @@ export function viewRepository(input: RepositoryInput): Repository {
   }
   const parsed = new Map<string, JsonFile | undefined>();
 
-  function read(relative: string, maxBytes: number): Uint8Array | undefined {
-    const file = byPath.get(relative);
-    if (file === undefined || file.byteLength > maxBytes) return undefined;
+  function use<Result>(relative: string, work: (source: ByteSource) => Result): Result | undefined {
+    if (!byPath.has(relative)) return undefined;
     let source: (ByteSource & Partial<Disposable>) | undefined;
     try {
       source = input.open(relative);
-      if (source.size > maxBytes) return undefined;
-      return source.read(0, source.size);
+      return work(source);
     } catch (thrown) {
-      if (thrown instanceof MissingRange) throw thrown;
-      return undefined;
+      // What cannot be opened or read is reported by the file detectors.
+      if (thrown instanceof ScanError) return undefined;
+      if (thrown instanceof Error && 'code' in thrown) return undefined;
+      throw thrown;
     } finally {
       source?.[Symbol.dispose]?.();
     }
+  }
+
+  function read(relative: string, maxBytes: number): Uint8Array | undefined {
+    return use(relative, (source) =>
+      source.size <= maxBytes ? source.read(0, source.size) : undefined,
+    );
   }
 
   function json(relative: string): JsonFile | undefined {
@@ -48,8 +55,8 @@ export function viewRepository(input: RepositoryInput): Repository {
     if (bytes !== undefined) {
       try {
         file = { bytes, document: readJson(bytes, { allowNonFinite: true }) };
-      } catch {
-        file = undefined;
+      } catch (thrown) {
+        if (!(thrown instanceof ScanError)) throw thrown;
       }
     }
     parsed.set(relative, file);
@@ -65,6 +72,7 @@ export function viewRepository(input: RepositoryInput): Repository {
       if (typeof name === 'string') return byName.get(name) ?? [];
       return [...byName].filter(([base]) => name.test(base)).flatMap(([, paths]) => paths);
     },
+    use,
     read,
     json,
     list: input.list,
