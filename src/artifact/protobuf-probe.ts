@@ -9,7 +9,12 @@ const MAX_FIELDS = 64;
 interface Field {
   readonly number: number;
   readonly wire: number;
+  /** Of a varint field. */
+  readonly value: number;
 }
+
+/** `ir_version` counts from 1; other messages begin with dates or checksums. */
+const MAX_ONNX_VERSION = 1000;
 
 /**
  * `onnx`, `savedmodel`, `graphdef`, `coreml`, `protobuf`, or nothing when the bytes are not one sequence of fields.
@@ -20,7 +25,8 @@ export function protobufModelKind(source: ByteSource, extension: string): string
   if (fields.length === 0) return undefined;
   const has = (number: number, wire: number): boolean =>
     fields.some((field) => field.number === number && field.wire === wire);
-  const isVersion = fields[0]?.number === 1 && fields[0].wire === 0;
+  const first = fields[0];
+  const isVersion = first?.number === 1 && first.wire === 0 && first.value <= MAX_ONNX_VERSION;
   const onnxOnly = fields.every(({ number }) => number <= 8 || [14, 20, 25, 26].includes(number));
   if (has(7, 2) && (isVersion ? has(8, 2) || onnxOnly : onnxOnly && has(8, 2))) return 'onnx';
   if (!whole) return has(7, 2) && extension === 'onnx' ? 'onnx' : undefined;
@@ -62,15 +68,17 @@ function topLevelFields(source: ByteSource): TopLevel {
     const number = Math.floor(tag.value / 8);
     const wire = tag.value % 8;
     if (number === 0 || number > 20_000) return { fields, whole: false };
+    let value = 0;
     if (wire === 0 || wire === 2) {
-      const value = varint(source, at);
-      if (value === undefined) return { fields, whole: false };
-      at = wire === 0 ? value.next : value.next + value.value;
+      const read = varint(source, at);
+      if (read === undefined) return { fields, whole: false };
+      value = read.value;
+      at = wire === 0 ? read.next : read.next + read.value;
     } else if (wire === 1) at += 8;
     else if (wire === 5) at += 4;
     else return { fields, whole: false };
     if (at > source.size) return { fields, whole: false };
-    fields.push({ number, wire });
+    fields.push({ number, wire, value });
   }
   return { fields, whole: true };
 }

@@ -1,5 +1,7 @@
 /** The detectors of structured model formats, one line each. */
 import type { FileDetector } from './detector.ts';
+import { coremlDetector } from './graphs/coreml.ts';
+import { tensorflowDetector, tfliteDetector } from './graphs/tensorflow.ts';
 import { hdf5Detector, kerasJsonDetector } from './keras/detector.ts';
 import { onnxDetector } from './onnx/detector.ts';
 import { ggufDetector, safetensorsDetector } from './tensor-table.ts';
@@ -10,4 +12,7 @@ export const FORMAT_DETECTORS: readonly FileDetector[] = [
   onnxDetector,
   hdf5Detector,
   kerasJsonDetector,
+  tensorflowDetector,
+  tfliteDetector,
+  coremlDetector,
 ];
