@@ -3,6 +3,10 @@ import type { FileDetector } from './detector.ts';
 import { coremlDetector } from './graphs/coreml.ts';
 import { tensorflowDetector, tfliteDetector } from './graphs/tensorflow.ts';
 import { hdf5Detector, kerasJsonDetector } from './keras/detector.ts';
+import { npyDetector } from './objects/numpy.ts';
+import { skopsDetector } from './objects/skops.ts';
+import { embeddedCodeDetector, torchscriptDetector } from './objects/torchscript.ts';
+import { xmlDetector } from './objects/xml.ts';
 import { onnxDetector } from './onnx/detector.ts';
 import { ggufDetector, safetensorsDetector } from './tensor-table.ts';
 
@@ -15,4 +19,9 @@ export const FORMAT_DETECTORS: readonly FileDetector[] = [
   tensorflowDetector,
   tfliteDetector,
   coremlDetector,
+  npyDetector,
+  skopsDetector,
+  torchscriptDetector,
+  embeddedCodeDetector,
+  xmlDetector,
 ];

@@ -1,6 +1,8 @@
 /** Every generated case of the structured formats. */
 import { ggufCases } from './gguf.ts';
+import { graphCases } from './graphs.ts';
 import { kerasCases } from './keras.ts';
+import { objectCases } from './objects.ts';
 import { onnxCases } from './onnx.ts';
 import type { RuleCase } from './rule-case.ts';
 import { safetensorsCases } from './safetensors.ts';
@@ -10,4 +12,6 @@ export const FORMAT_CASES: readonly RuleCase[] = [
   ...ggufCases,
   ...onnxCases,
   ...kerasCases,
+  ...graphCases,
+  ...objectCases,
 ];

@@ -1,0 +1,3 @@
+
+
+ownMyCompany>SecretOp

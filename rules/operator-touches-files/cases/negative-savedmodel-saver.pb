@@ -1,0 +1,5 @@
+1/
+
+prefixPlaceholder
+
+saveSaveV2prefix

@@ -1,0 +1,8 @@
+jh
+)
+pathConst*
+valueBB/etc/hostname
+
+sameIdentitypath
+#
+mergeMergeV2Checkpointssame:0

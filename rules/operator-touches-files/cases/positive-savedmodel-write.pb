@@ -1,0 +1,6 @@
+JH
+)
+pathConst*
+valueBB/etc/hostname
+
+write	WriteFilepathx

@@ -1,0 +1,6 @@
+
+)
+pathConst*
+valueBB/etc/hostname
+
+readReadFilepath

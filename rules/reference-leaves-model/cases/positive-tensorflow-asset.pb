@@ -1,0 +1,3 @@
+/
+
+prefixPlaceholder2../../etc/hostname
