@@ -43,7 +43,7 @@ const LENS_MODEL: Readonly<Record<string, SiteKind>> = {
 /** @throws ScanError `E_USAGE` for a name that is none of this model's */
 export function resolvePlace(spec: ModelSpec, name: string): Place {
   const text = name.trim();
-  const place = text === 'logits' ? text : (ownName(text) ?? lensName(text));
+  const place = text === 'logits' ? text : (ownName(text) ?? siteOfLensName(text));
   if (place !== undefined && placeExists(spec, place)) return place;
   const module = modulePlaces(spec).get(text.replace(/\[0\]$/, ''));
   if (module !== undefined) return module;
@@ -64,7 +64,8 @@ function ownName(text: string): Site | undefined {
   return siteName(site) === text ? site : undefined;
 }
 
-function lensName(text: string): Site | undefined {
+/** A TransformerLens name, whatever the model. */
+export function siteOfLensName(text: string): Site | undefined {
   const whole = lookUp(LENS_MODEL, text);
   if (whole !== undefined) return { kind: whole, layer: 0 };
   const [, layer, rest] = /^blocks\.(\d{1,6})\.(.+)$/.exec(text) ?? [];

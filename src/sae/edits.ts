@@ -48,6 +48,10 @@ export function editVisitor(edits: readonly Edit[]): (g: Graph) => SiteVisitor {
 
 function declareEdit(g: Graph, edit: Edit): DeclaredEdit {
   const site = siteName(edit.site);
+  if (edit.site.kind.endsWith('_normalized')) {
+    // A fused norm never visits it, and an edit that does nothing would look like a feature without effect.
+    throw new ScanError('E_SAE', `${site} can be read, not edited`);
+  }
   const input = (name: string, width: number) =>
     g.input(`${name}.${site}`, 'f32', [`edits.${site}.${name}`, width]);
   if (edit.kind === 'direction') {

@@ -2,10 +2,11 @@
  * The SAE pass: a model up to its last site with dictionaries encoded inside the graph. Only sparse results leave it:
  * the strongest features of each token and per-feature sums; the dense feature matrix never does.
  */
+import { ScanError } from '../errors.ts';
 import { emitForward, type SiteKind } from '../model/emit/forward.ts';
-import { plainBatch, type Site, siteName } from '../model/graphs/activations.ts';
+import { blocksBefore, plainBatch, type Site, siteName } from '../model/graphs/activations.ts';
 import type { ModelSpec } from '../model/spec.ts';
-import { type Graph, int, Graph as OnnxGraph, type Value } from '../onnx/graph.ts';
+import { type Graph, int, type Value } from '../onnx/graph.ts';
 import type { Dictionary } from './dictionary.ts';
 import { declareDictionary, emitDecode, emitEncode } from './emit.ts';
 
@@ -31,29 +32,25 @@ export function passGraph(
 ): Graph {
   const { graph: g, ids, rows } = plainBatch(spec, options.positions, options);
   const weight = g.input('weight', 'f32', ['rows']);
-  const blocks = Math.max(
-    0,
-    ...[...dictionaries.values()].map(({ site }) =>
-      site.kind === 'resid_pre' ? site.layer : site.layer + 1,
-    ),
-  );
+  const missing = new Set(dictionaries.keys());
+  const sites = [...dictionaries.values()].map(({ site }) => site);
+  const needed = sites.map((site) => Math.min(spec.blocks.length, blocksBefore(spec, site)));
+  const blocks = Math.max(0, ...needed);
   const visit = (kind: SiteKind, layer: number, x: Value): Value => {
-    const found = dictionaries.get(siteName({ kind, layer }));
-    if (found !== undefined)
-      emitStatistics(g, found.dictionary, x, weight, siteName(found.site), options.top);
+    const name = siteName({ kind, layer });
+    const found = dictionaries.get(name);
+    if (found !== undefined && missing.delete(name)) {
+      emitStatistics(g, found.dictionary, x, weight, name, options.top);
+    }
     return x;
   };
-  const x = emitForward(g, spec, ids, rows, { blocks, visit });
+  const splitNorms = sites.some(({ kind }) => kind.endsWith('_normalized'));
+  const x = emitForward(g, spec, ids, rows, { blocks, visit, splitNorms });
   // The stream before a block that is not emitted is the stream after the last one that is.
   visit('resid_pre', blocks, x);
-  return g;
-}
-
-/** The same outputs for activations that are at hand: inputs `x` f32 [rows, width] and `weight`. */
-export function encodeGraph(dictionary: Dictionary, name: string, top: number): Graph {
-  const g = new OnnxGraph();
-  const x = g.input('x', 'f32', ['rows', dictionary.inputWidth]);
-  emitStatistics(g, dictionary, x, g.input('weight', 'f32', ['rows']), name, top);
+  if (missing.size > 0) {
+    throw new ScanError('E_SAE', `this model has no site ${[...missing].join(', ')}`);
+  }
   return g;
 }
 

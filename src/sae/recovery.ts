@@ -36,6 +36,7 @@ function spliceGraph(
   const values = declareDictionary(g, dictionary);
   const wanted = siteName(site);
   const x = emitForward(g, spec, tokens, rows, {
+    splitNorms: site.kind.endsWith('_normalized'),
     visit: (kind, layer, value) => {
       if (siteName({ kind, layer }) !== wanted) return value;
       const output = emitDecode(g, values, emitEncode(g, values, value), value);

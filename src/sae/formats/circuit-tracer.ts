@@ -6,10 +6,10 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { ScanError } from '../../errors.ts';
+import { siteOfLensName } from '../../model/site-names.ts';
 import { buildDictionary, thresholdGate } from './build.ts';
 import type { SaeFormat } from './format.ts';
 import { withTensors } from './open-tensors.ts';
-import { siteOfHook } from './sites.ts';
 
 const MAX_YAML_BYTES = 1024 * 1024;
 
@@ -19,8 +19,8 @@ export const perLayerTranscoder: SaeFormat = {
   load: (file) => {
     const layer = Number(/\d+/.exec(basename(file))?.[0]);
     const hooks = readHooks(join(dirname(file), 'config.yaml'));
-    const site = siteOfHook(`blocks.${layer}.${hooks.input}`);
-    const outputSite = siteOfHook(`blocks.${layer}.${hooks.output}`);
+    const site = siteOfLensName(`blocks.${layer}.${hooks.input}`);
+    const outputSite = siteOfLensName(`blocks.${layer}.${hooks.output}`);
     return withTensors(file, (bag) =>
       buildDictionary(bag, {
         names: {

@@ -5,11 +5,11 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ModelConfig, readConfig } from '../../model/config.ts';
+import { siteOfLensName } from '../../model/site-names.ts';
 import { type Dictionary, decoderNorms, type Gate, type InputNorm } from '../dictionary.ts';
 import { buildDictionary } from './build.ts';
 import type { SaeFormat } from './format.ts';
 import { withTensors } from './open-tensors.ts';
-import { siteOfHook } from './sites.ts';
 import type { TensorBag } from './tensors.ts';
 
 export const llamaScope1: SaeFormat = {
@@ -145,8 +145,8 @@ function normOf(config: ModelConfig, bag: TensorBag, hook: string): InputNorm {
 function hookSites(config: ModelConfig): Pick<Dictionary, 'role' | 'site' | 'outputSite'> {
   const input = config.string(['hook_point_in'], '');
   const output = config.string(['hook_point_out'], input);
-  const site = siteOfHook(input);
-  const outputSite = input === output ? undefined : siteOfHook(output);
+  const site = siteOfLensName(input);
+  const outputSite = input === output ? undefined : siteOfLensName(output);
   return {
     role: input === output ? 'autoencoder' : 'transcoder',
     ...(site !== undefined && { site }),

@@ -6,11 +6,12 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { ScanError } from '../../errors.ts';
 import { type ModelConfig, readConfig } from '../../model/config.ts';
+import { siteOfLensName } from '../../model/site-names.ts';
 import type { Dictionary, Gate, InputNorm } from '../dictionary.ts';
 import { decoderNorms } from '../dictionary.ts';
 import type { SaeFormat } from './format.ts';
 import { withTensors } from './open-tensors.ts';
-import { siteOfHook, siteOfModule } from './sites.ts';
+import { siteOfModule } from './sites.ts';
 import type { TensorBag } from './tensors.ts';
 
 const MAX_WIDTH = 2 ** 17;
@@ -53,7 +54,7 @@ function read(config: ModelConfig, bag: TensorBag): Dictionary {
     ? siteOf(metadata, hook)
     : undefined;
   const outHook = metadata.string(['hook_name_out'], '');
-  const outputSite = isTranscoder ? siteOfHook(outHook) : undefined;
+  const outputSite = isTranscoder ? siteOfLensName(outHook) : undefined;
   return {
     role: isTranscoder ? 'transcoder' : 'autoencoder',
     inputWidth,
@@ -158,7 +159,7 @@ function isPlainSite(headIndex: unknown, slice: unknown): boolean {
 /** SAELens gives Gemma Scope 2 transcoders a hook name that is not where they read; the module path is. */
 function siteOf(metadata: ModelConfig, hook: string): Dictionary['site'] {
   const module = metadata.string(['hf_hook_name'], '');
-  return module === '' ? siteOfHook(hook) : siteOfModule(module);
+  return module === '' ? siteOfLensName(hook) : siteOfModule(module);
 }
 
 function trainedAs(metadata: ModelConfig): string | undefined {

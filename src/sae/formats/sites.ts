@@ -1,26 +1,10 @@
 /**
- * Producers' names of places in a model, as our sites: TransformerLens hook names and Hugging Face module paths.
- * A place that this engine cannot tap gives undefined; the producer's words are kept for the reader.
+ * Hugging Face module paths in dictionary files, as our sites. The model is not at hand when a file is read, so only
+ * paths that mean one place in every family are known; a place that is not gives undefined, and the producer's words
+ * are kept for the reader.
  */
 
-import type { SiteKind } from '../../model/emit/forward.ts';
 import type { Site } from '../../model/graphs/activations.ts';
-
-const HOOK_KINDS: Readonly<Record<string, SiteKind>> = {
-  hook_resid_pre: 'resid_pre',
-  hook_resid_mid: 'resid_mid',
-  hook_resid_post: 'resid_post',
-  hook_attn_out: 'attn_out',
-  hook_mlp_out: 'mlp_out',
-  'attn.hook_z': 'attn_z',
-};
-
-/** `blocks.7.hook_resid_pre` */
-export function siteOfHook(name: string): Site | undefined {
-  const match = /^blocks\.(\d{1,4})\.(.+)$/.exec(name);
-  const kind = HOOK_KINDS[match?.[2] ?? ''];
-  return kind === undefined ? undefined : { kind, layer: Number(match?.[1]) };
-}
 
 /** `model.layers.7.output`, `layers.7.mlp`, `transformer.h.7`; a module alone means its output. */
 export function siteOfModule(path: string): Site | undefined {
@@ -32,6 +16,9 @@ export function siteOfModule(path: string): Site | undefined {
       return { kind: 'resid_post', layer };
     case 'input':
       return { kind: 'resid_pre', layer };
+    case 'mlp.input':
+    case 'pre_feedforward_layernorm':
+      return { kind: 'mlp_in', layer };
     case 'mlp':
     case 'post_feedforward_layernorm':
       return { kind: 'mlp_out', layer };

@@ -1,6 +1,7 @@
 /** Writes a dictionary as a SAELens 6 folder, so that any tool that reads those can open it. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type TensorToWrite, writeSafetensors } from '../../artifact/safetensors-writer.ts';
 import { ScanError } from '../../errors.ts';
 import { type Dictionary, type Matrix, matrixValues } from '../dictionary.ts';
 
@@ -27,13 +28,13 @@ export function saveSaeLens(
     throw new ScanError('E_SAE', 'transcoders are read but not written');
   }
   if (inputNorm.kind === 'scale') throw new ScanError('E_SAE', 'fold the input scale first');
-  const tensors: Record<string, { shape: number[]; data: Float32Array }> = {
-    W_enc: { shape: [inputWidth, featureCount], data: storedInOut(dictionary.encoder) },
-    W_dec: { shape: [featureCount, inputWidth], data: storedInOut(dictionary.decoder) },
-    b_dec: { shape: [inputWidth], data: dictionary.decoderBias },
-  };
+  const tensors: TensorToWrite[] = [
+    { name: 'W_enc', shape: [inputWidth, featureCount], data: storedInOut(dictionary.encoder) },
+    { name: 'W_dec', shape: [featureCount, inputWidth], data: storedInOut(dictionary.decoder) },
+    { name: 'b_dec', shape: [inputWidth], data: dictionary.decoderBias },
+  ];
   const perFeature = (name: string, data: Float32Array) => {
-    tensors[name] = { shape: [featureCount], data };
+    tensors.push({ name, shape: [featureCount], data });
   };
   if (gate.kind === 'gated') {
     perFeature('b_gate', gate.gateBias);
@@ -62,7 +63,7 @@ export function saveSaeLens(
   };
   try {
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'sae_weights.safetensors'), safetensors(tensors));
+    writeSafetensors(join(folder, 'sae_weights.safetensors'), tensors);
     writeFileSync(join(folder, 'cfg.json'), `${JSON.stringify(config, null, 2)}\n`);
   } catch (cause) {
     throw new ScanError('E_OUTPUT', `the dictionary could not be written: ${String(cause)}`, {
@@ -107,23 +108,4 @@ function storedInOut(matrix: Matrix): Float32Array {
     }
   }
   return turned;
-}
-
-function safetensors(
-  tensors: Readonly<Record<string, { shape: number[]; data: Float32Array }>>,
-): Uint8Array {
-  const header: Record<string, unknown> = {};
-  let end = 0;
-  for (const [name, { shape, data }] of Object.entries(tensors)) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [end, end + data.byteLength] };
-    end += data.byteLength;
-  }
-  const json = JSON.stringify(header);
-  const padded = Buffer.from(json.padEnd(Math.ceil(json.length / 8) * 8, ' '));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(padded.byteLength));
-  const data = Object.values(tensors).map((tensor) =>
-    Buffer.from(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength),
-  );
-  return Buffer.concat([length, padded, ...data]);
 }
