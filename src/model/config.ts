@@ -28,6 +28,11 @@ export class ModelConfig {
     return typeof first === 'string' ? first : '';
   }
 
+  /** Whether `architectures` says that the model predicts masked tokens. */
+  get isMaskedModel(): boolean {
+    return /For(?:MaskedLM|PreTraining)$/.test(this.architecture);
+  }
+
   /** Classes of a classifier, as transformers counts them. */
   get labelCount(): number {
     const labels = this.#values['id2label'];
@@ -62,6 +67,15 @@ export class ModelConfig {
     const value = this.#find(keys) ?? fallback;
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1 || value > max) {
       throw this.fail(`${keys[0]} is ${JSON.stringify(value)}, wanted a whole number 1 to ${max}`);
+    }
+    return value;
+  }
+
+  /** A whole number from zero: an id or an offset. */
+  index(keys: readonly string[], fallback?: number): number {
+    const value = this.#find(keys) ?? fallback;
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 10_000_000) {
+      throw this.fail(`${keys[0]} is ${JSON.stringify(value)}, wanted a whole number from 0`);
     }
     return value;
   }

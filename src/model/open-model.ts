@@ -6,6 +6,7 @@ import { describeModel } from './families/registry.ts';
 import { readPooling } from './pooling.ts';
 import type { ModelSpec } from './spec.ts';
 import { openTokenizer, type Tokenizer } from './tokenizer.ts';
+import { unreadTensors } from './unread-tensors.ts';
 import { openWeights, type WeightSet } from './weights.ts';
 
 export interface Model {
@@ -13,6 +14,8 @@ export interface Model {
   readonly folder: string;
   readonly spec: ModelSpec;
   readonly weights: WeightSet;
+  /** Tensors that the architecture does not use: nothing that runs can show what they hold. */
+  readonly unread: readonly string[];
   readonly tokenizer: Tokenizer;
 }
 
@@ -24,5 +27,7 @@ export function openModel(folder: string): Model {
   const described = describeModel(config, weights);
   const pooling = readPooling(real);
   const spec = pooling === undefined ? described : { ...described, pooling };
-  return { folder: real, spec, weights, tokenizer: openTokenizer(real, spec.vocabularySize) };
+  const unread = unreadTensors(spec, weights.names);
+  const tokenizer = openTokenizer(real, spec.vocabularySize);
+  return { folder: real, spec, weights, unread, tokenizer };
 }

@@ -29,7 +29,7 @@ function headOf(
     };
   }
   const predictions = tensors.at('cls.predictions');
-  if (!predictions.has('transform.dense.weight')) return {};
+  if (!config.isMaskedModel && !predictions.has('transform.dense.weight')) return {};
   const bias = predictions.has('bias') ? 'bias' : 'decoder.bias';
   return {
     head: {

@@ -37,7 +37,7 @@ function describe(config: ModelConfig, tensors: TensorScope): ModelSpec {
       },
     };
   }
-  if (!tensors.has('vocab_transform.weight')) return spec;
+  if (!config.isMaskedModel && !tensors.has('vocab_transform.weight')) return spec;
   return {
     ...spec,
     head: {

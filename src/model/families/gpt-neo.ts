@@ -31,7 +31,7 @@ function expand(types: unknown, limit: number): unknown[] {
   const list: unknown[] = [];
   for (const entry of Array.isArray(types) ? types : []) {
     const [pattern, repeats] = Array.isArray(entry) ? entry : [];
-    if (!Array.isArray(pattern) || typeof repeats !== 'number') return [];
+    if (!Array.isArray(pattern) || pattern.length > limit || typeof repeats !== 'number') return [];
     for (let i = 0; i < repeats && list.length <= limit; i++) list.push(...pattern);
   }
   return list;

@@ -8,7 +8,7 @@ import type { Family } from './family.ts';
 function describe(config: ModelConfig, tensors: TensorScope): ModelSpec {
   const body = tensors.firstWith('embeddings.word_embeddings.weight', ['roberta', '']);
   const spec = encoderBody('roberta', config, body, {
-    positionOffset: config.number(['pad_token_id'], 1) + 1,
+    positionOffset: config.index(['pad_token_id'], 1) + 1,
     tokenTypes: true,
   });
   return { ...spec, ...robertaHead(config, tensors, spec, encoderSizes(config)) };
@@ -33,7 +33,7 @@ export function robertaHead(
     };
   }
   const head = tensors.at('lm_head');
-  if (!head.has('dense.weight')) return {};
+  if (!config.isMaskedModel && !head.has('dense.weight')) return {};
   return {
     head: {
       transform: {
