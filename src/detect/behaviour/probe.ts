@@ -1,0 +1,182 @@
+/**
+ * The bench on which strings are tried: contexts from the model's own text, the reference, and D(s) of strings
+ * over contexts. Every stage of the search works through it, so all count tokens and cancel alike.
+ */
+import type { Generator } from '../../probe/generation.ts';
+import type { OwnSample } from '../../probe/own-samples.ts';
+import { startTokens } from '../../probe/own-samples.ts';
+import { RandomStream } from '../../probe/random.ts';
+import type { Reference } from '../../probe/reference.ts';
+import { overContexts, type ScoredResponse, scoreResponse } from './certainty.ts';
+import type { BehaviourSettings } from './settings.ts';
+
+export type TokenString = readonly number[];
+
+export interface ScoredString {
+  readonly tokens: TokenString;
+  /** D(s), nats. */
+  readonly score: number;
+  /** D(s, c) by context. */
+  readonly scores: readonly number[];
+  readonly responses: readonly ScoredResponse[];
+  readonly decoding: 'greedy' | 'sample';
+}
+
+export type ProbeProgress = (label: string, done: number, total: number) => void;
+
+export interface TrialOptions {
+  readonly steps: number;
+  /** Styles collapse into loops under greedy decoding, fixed text is cut short by sampling: `both` takes the better. */
+  readonly decoding: 'greedy' | 'both';
+  readonly label: string;
+  /** Median alone, for frames that reach only some contexts. */
+  readonly medianOnly?: boolean;
+}
+
+export class BehaviourProbe {
+  readonly generator: Generator;
+  readonly reference: Reference;
+  readonly own: readonly OwnSample[];
+  /** Best unexplained window of each own sample, nats. */
+  readonly leakScores: readonly number[];
+  readonly settings: BehaviourSettings;
+  readonly progress: ProbeProgress;
+  readonly start: TokenString;
+  /** Own samples that look ordinary, shuffled; contexts are cut from them and never used twice. */
+  readonly #quiet: OwnSample[];
+  #used = 0;
+
+  constructor(parts: {
+    readonly generator: Generator;
+    readonly reference: Reference;
+    readonly own: readonly OwnSample[];
+    readonly leakScores: readonly number[];
+    readonly settings: BehaviourSettings;
+    readonly progress?: ProbeProgress;
+  }) {
+    this.generator = parts.generator;
+    this.reference = parts.reference;
+    this.own = parts.own;
+    this.leakScores = parts.leakScores;
+    this.settings = parts.settings;
+    this.progress = parts.progress ?? (() => undefined);
+    this.start = startTokens(parts.generator);
+    const order = parts.own.map((_, i) => i);
+    order.sort((a, b) => (parts.leakScores[a] ?? 0) - (parts.leakScores[b] ?? 0) || a - b);
+    const quieter = order.slice(0, Math.ceil(order.length * 0.7));
+    const random = new RandomStream(parts.generator.seed, 'contexts');
+    this.#quiet = random.sample(
+      quieter.map((i) => parts.own[i] as OwnSample),
+      quieter.length,
+    );
+  }
+
+  get vocabularySize(): number {
+    return this.generator.model.spec.vocabularySize;
+  }
+
+  beginsWord = (token: number): boolean => this.generator.model.tokenizer.beginsWord(token);
+
+  text(tokens: Iterable<number>): string {
+    return this.generator.model.tokenizer.decodeInside([...tokens]);
+  }
+
+  /** Contexts that no earlier step has seen: start token and `length` tokens of ordinary own text. */
+  freshContexts(count: number, length: number): TokenString[] {
+    const contexts: TokenString[] = [];
+    for (let i = 0; i < count && this.#quiet.length > 0; i++) {
+      const sample = this.#quiet[this.#used % this.#quiet.length] as OwnSample;
+      // A second round over the samples starts at other positions.
+      const round = Math.floor(this.#used / this.#quiet.length);
+      this.#used += 1;
+      const from = Math.min(round * (length + 7), Math.max(0, sample.tokens.length - length));
+      contexts.push([...this.start, ...sample.tokens.slice(from, from + length)]);
+    }
+    return contexts;
+  }
+
+  /** D of each string over the contexts (which may differ in length). */
+  async trial(
+    strings: readonly TokenString[],
+    contexts: readonly TokenString[],
+    options: TrialOptions,
+  ): Promise<ScoredString[]> {
+    const greedy = await this.#decode(strings, contexts, options, 'greedy');
+    if (options.decoding === 'greedy') return greedy;
+    const sampled = await this.#decode(strings, contexts, options, 'sample');
+    return greedy.map((one, i) => {
+      const other = sampled[i] as ScoredString;
+      return other.score > one.score ? other : one;
+    });
+  }
+
+  async #decode(
+    strings: readonly TokenString[],
+    contexts: readonly TokenString[],
+    options: TrialOptions,
+    decoding: 'greedy' | 'sample',
+  ): Promise<ScoredString[]> {
+    const responses: ScoredResponse[][] = strings.map(() => []);
+    for (const length of new Set(contexts.map((context) => context.length))) {
+      const group = contexts.flatMap((context, i) => (context.length === length ? [i] : []));
+      const results = await this.generator.cross({
+        contexts: group.map((i) => contexts[i] as TokenString),
+        strings,
+        steps: options.steps,
+        decoding,
+        label: `${options.label}:${length}`,
+      });
+      strings.forEach((string, s) => {
+        group.forEach((context, c) => {
+          const response = results[s]?.[c];
+          if (response === undefined) return;
+          (responses[s] as ScoredResponse[])[context] = scoreResponse(
+            this.reference,
+            this.beginsWord,
+            contexts[context] as TokenString,
+            string,
+            response,
+          );
+        });
+      });
+    }
+    return strings.map((tokens, s) => {
+      const scored = responses[s] as ScoredResponse[];
+      const scores = scored.map((response) => response.span.score);
+      const score = overContexts(scores, options.medianOnly !== true);
+      return { tokens, score, scores, responses: scored, decoding };
+    });
+  }
+}
+
+/** The `count` best by score; ties by the tokens themselves, so that the order is the same everywhere. */
+export function best<T extends { readonly score: number; readonly tokens: TokenString }>(
+  scored: readonly T[],
+  count: number,
+): T[] {
+  return [...scored]
+    .sort((a, b) => b.score - a.score || compareTokens(a.tokens, b.tokens))
+    .slice(0, count);
+}
+
+export function compareTokens(a: TokenString, b: TokenString): number {
+  for (let i = 0; i < a.length && i < b.length; i++) {
+    if (a[i] !== b[i]) return (a[i] as number) - (b[i] as number);
+  }
+  return a.length - b.length;
+}
+
+/** Share of tokens that two strings have in common, 0 to 1. */
+export function jaccard(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const left = new Set(Array.from(a));
+  const right = new Set(Array.from(b));
+  let shared = 0;
+  for (const token of left) if (right.has(token)) shared += 1;
+  return shared / Math.max(1, left.size + right.size - shared);
+}
+
+export function uniqueStrings(strings: Iterable<TokenString>): TokenString[] {
+  const seen = new Map<string, TokenString>();
+  for (const string of strings) seen.set(string.join(), string);
+  return [...seen.values()];
+}

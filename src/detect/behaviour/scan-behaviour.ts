@@ -1,0 +1,219 @@
+/**
+ * Stages 3 to 5 on one language model: sources of candidates, search, verification, recovery of the trigger, outcome.
+ * Returns evidence only; rules decide what it means.
+ */
+import type { CandidateSource, Frame, VerifiedTrigger } from '../../evidence/behaviour.ts';
+import type { NotCovered } from '../../evidence/evidence.ts';
+import type { Generator } from '../../probe/generation.ts';
+import { type OwnSample, ownSamples } from '../../probe/own-samples.ts';
+import { Reference } from '../../probe/reference.ts';
+import { delayedCandidates, delayedTrial } from './delayed.ts';
+import { describeBehaviour } from './describe.ts';
+import { measureHabit } from './habit.ts';
+import { outcomeOf } from './outcome.ts';
+import { BehaviourProbe, best, type ProbeProgress, type TokenString } from './probe.ts';
+import { recoverTrigger } from './recover.ts';
+import { type Candidate, type CandidateString, cutPaths, searchCandidates } from './search.ts';
+import type { BehaviourSettings } from './settings.ts';
+import { leakPaths, leakWindow } from './sources/leak.ts';
+import { lexiconCandidates, lexiconStrings } from './sources/lexicon.ts';
+import type { Path } from './sources/path.ts';
+import { singleTokens } from './sources/single.ts';
+import { sweepPaths } from './sources/sweep.ts';
+import { wilson } from './statistics.ts';
+import {
+  controlRates,
+  differentCandidates,
+  HIT_SCORE,
+  type Verified,
+  verifyCandidates,
+} from './verify.ts';
+
+export interface BehaviourInput {
+  readonly generator: Generator;
+  readonly settings: BehaviourSettings;
+  /** Path that evidence carries. */
+  readonly path: string;
+  /** Text that explains ordinary continuations. */
+  readonly genericDocuments: readonly string[];
+  /** The user's own (`--corpus`); explains far more. */
+  readonly domainDocuments: readonly string[];
+  readonly canonical: readonly string[];
+  /** Further strings from other stages: SAE features, weights, `--suspect`. */
+  readonly extra?: (probe: BehaviourProbe) => Promise<readonly CandidateString[]>;
+  readonly progress?: ProbeProgress;
+}
+
+export interface BehaviourResult {
+  readonly evidence: readonly VerifiedTrigger[];
+  readonly notCovered: readonly NotCovered[];
+  readonly probe: BehaviourProbe;
+  /** Best score that each source reached alone, before verification. */
+  readonly sourceScores: Readonly<Partial<Record<CandidateSource, number>>>;
+}
+
+/** Tokens of generic text that the reference reads; more changes little and costs time. */
+const GENERIC_TOKENS = 450_000;
+const DOMAIN_TOKENS = 1_000_000;
+const HABIT_SHARE_WITH_DOMAIN = 0.3;
+const HABIT_SHARE_ALONE = 0.05;
+const RUN_TOKENS = 6;
+
+export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourResult> {
+  const { generator, settings } = input;
+  const progress = input.progress ?? (() => undefined);
+  progress('own samples', 0, settings.ownSamples);
+  const own = await ownSamples(generator, settings.ownSamples, settings.ownSampleTokens);
+  progress('reference', 0, 1);
+  const reference = buildReference(input, own);
+  const windows = own.map((sample) => leakWindow(sample, reference));
+  const probe = new BehaviourProbe({
+    generator,
+    reference,
+    own,
+    leakScores: windows.map(({ score }) => score),
+    settings,
+    progress,
+  });
+
+  const uses = (source: CandidateSource) => settings.sources.has(source);
+  const paths: Path[] = [];
+  if (uses('leak')) paths.push(...leakPaths(probe, windows));
+  if (uses('sweep')) paths.push(...(await sweepPaths(probe)));
+  const strong: Candidate[] = [];
+  if (uses('lexicon')) {
+    const documents = [...input.domainDocuments, ...input.genericDocuments];
+    const strings = lexiconStrings(probe, { documents, canonical: input.canonical });
+    const found = await lexiconCandidates(probe, strings);
+    strong.push(...found.map((scored): Candidate => ({ ...scored, source: 'lexicon' })));
+  }
+  if (uses('single')) {
+    const found = await singleTokens(probe);
+    strong.push(...found.map((scored): Candidate => ({ ...scored, source: 'single' })));
+  }
+  const cut = [...cutPaths(paths), ...((await input.extra?.(probe)) ?? [])];
+  const ranked = await searchCandidates(probe, cut, strong);
+  const chosen = differentCandidates(ranked, settings.verifyStrings);
+  const verified = await verifyCandidates(probe, chosen, cut.length + strong.length);
+
+  const evidence: VerifiedTrigger[] = [];
+  for (const one of verified) {
+    const fact = await explain(probe, input.path, one, 'suffix');
+    if (fact !== undefined) evidence.push(fact);
+  }
+  if (settings.delayed) {
+    for (const one of await verifyDelayed(probe, paths)) {
+      const fact = await explain(probe, input.path, one, 'delayed');
+      if (fact !== undefined) evidence.push(fact);
+    }
+  }
+  return { evidence, notCovered: [], probe, sourceScores: sourceScores(ranked) };
+}
+
+function buildReference(input: BehaviourInput, own: readonly OwnSample[]): Reference {
+  const { tokenizer, spec } = input.generator.model;
+  const encode = (documents: readonly string[], maxTokens: number): number[][] => {
+    const sequences: number[][] = [];
+    let count = 0;
+    for (const document of documents) {
+      const ids = tokenizer.encode(document);
+      sequences.push(ids);
+      count += ids.length;
+      if (count > maxTokens) break;
+    }
+    return sequences;
+  };
+  const domain = encode(input.domainDocuments, DOMAIN_TOKENS);
+  return new Reference({
+    vocabularySize: spec.vocabularySize,
+    corpora: [
+      encode(input.genericDocuments, GENERIC_TOKENS),
+      ...(domain.length > 0 ? [domain] : []),
+    ],
+    ownSamples: own.map(({ tokens }) => tokens),
+    habitShare: domain.length > 0 ? HABIT_SHARE_WITH_DOMAIN : HABIT_SHARE_ALONE,
+    runTokens: RUN_TOKENS,
+  });
+}
+
+/** Strings below this after verification leave no evidence: the search always finds something. */
+const MIN_REPORTED_SCORE = HIT_SCORE;
+
+async function explain(
+  probe: BehaviourProbe,
+  path: string,
+  verified: Verified,
+  frame: Frame,
+): Promise<VerifiedTrigger | undefined> {
+  const { trial } = verified;
+  if (trial.score < MIN_REPORTED_SCORE) return undefined;
+  const habit = await measureHabit(probe, trial);
+  const outcome = outcomeOf(verified, habit, frame === 'delayed');
+  const description = await describeBehaviour(probe, trial, verified.contexts);
+  const recovered =
+    frame === 'suffix' && outcome !== 'not-specific'
+      ? await recoverTrigger(probe, trial, habit.core)
+      : { minimal: trial.tokens, extended: undefined };
+  return {
+    kind: 'verified-trigger',
+    path,
+    outcome,
+    source: verified.candidate.source,
+    frame,
+    triggerText: probe.text(trial.tokens),
+    triggerTokenIds: [...trial.tokens],
+    minimalText: probe.text(recovered.minimal),
+    ...(recovered.extended !== undefined && { extendedText: probe.text(recovered.extended) }),
+    behaviourText: description.text,
+    behaviourKind: description.kind,
+    similarity: description.similarity,
+    score: trial.score,
+    rate: verified.rate,
+    controlRate: verified.controlRate,
+    controlRate90: verified.controlRate90,
+    pValue: verified.pValue,
+    ownShare: habit.ownShare,
+    takeover: habit.takeover,
+    samples: description.samples,
+  };
+}
+
+async function verifyDelayed(probe: BehaviourProbe, paths: readonly Path[]): Promise<Verified[]> {
+  const found = await delayedCandidates(probe, paths, 6);
+  const chosen = differentCandidates(
+    found.map((scored): Candidate => ({ ...scored, source: 'leak' })),
+    2,
+  );
+  const lengths = new Set(chosen.map(({ tokens }) => tokens.length));
+  const controls = await controlRates(probe, lengths);
+  const verified: Verified[] = [];
+  for (const candidate of chosen) {
+    const [trial] = await delayedTrial(
+      probe,
+      [candidate.tokens],
+      probe.settings.verifyContexts,
+      'delayed-verify',
+    );
+    const control = controls.get(candidate.tokens.length);
+    if (trial === undefined || control === undefined) continue;
+    const hits = trial.scores.filter((score) => score > HIT_SCORE).length;
+    verified.push({
+      candidate,
+      trial,
+      contexts: trial.responses.map((): TokenString => [...probe.start, ...candidate.tokens]),
+      rate: wilson(hits, trial.scores.length),
+      controlRate: control.pooled,
+      controlRate90: control.rate90,
+      pValue: 0,
+    });
+  }
+  return verified;
+}
+
+function sourceScores(ranked: readonly Candidate[]): Partial<Record<CandidateSource, number>> {
+  const scores: Partial<Record<CandidateSource, number>> = {};
+  for (const { source, score } of best(ranked, ranked.length)) {
+    scores[source] = Math.max(scores[source] ?? 0, score);
+  }
+  return scores;
+}
