@@ -220,7 +220,11 @@ function readEntry(
   const span = { name, start: dataOffset + begin, end: dataOffset + end };
   const [bits, dtype] = (typeof dtypeName === 'string' && DTYPES[dtypeName]) || [0];
   if (bits === 0) {
-    wrong('unknown-dtype', 'E_DTYPE', `unknown dtype ${JSON.stringify(dtypeName).slice(0, 60)}`);
+    wrong(
+      'unknown-dtype',
+      'E_DTYPE',
+      `unknown dtype ${JSON.stringify(dtypeName ?? null).slice(0, 60)}`,
+    );
     return span;
   }
   const totalBits = shape.reduce((product, n) => product * n, bits);

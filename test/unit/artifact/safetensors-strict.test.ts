@@ -43,6 +43,7 @@ describe('readSafetensorsHeader on broken files', () => {
   it.each([
     [{ a: 3 }, 'entry-shape'],
     [{ a: { ...entry([1], 0, 4), extra: 1 } }, 'entry-shape'],
+    [{ a: { shape: [1], data_offsets: [0, 4], other: 'F32' } }, 'unknown-dtype'],
     [{ a: entry([1], 4, 0) }, 'tensor-bounds'],
     [{ a: entry([-1], 0, 4) }, 'entry-shape'],
     [{ a: entry([1.5], 0, 4) }, 'entry-shape'],
