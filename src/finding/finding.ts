@@ -103,6 +103,8 @@ export interface ScanResult {
   readonly exitCode: number;
   /** The lowest level that fails. */
   readonly failOn?: Level | 'none';
+  /** What was replaced by salted hashes before this was written. */
+  readonly redaction?: 'triggers' | 'prompts' | 'all';
   /** Arguments that give this result again; the first is the command. */
   readonly commandLine?: readonly string[];
   readonly targets: readonly TargetResult[];

@@ -66,6 +66,7 @@ const resultSchema = z.looseObject({
   verdict,
   exitCode: z.number().int(),
   failOn: z.enum(['error', 'warning', 'note', 'none']).optional(),
+  redaction: z.enum(['triggers', 'prompts', 'all']).optional(),
   commandLine: z.array(z.string()).optional(),
   targets: z.array(
     z.looseObject({
