@@ -4,8 +4,13 @@ import { formatError, ScanError, toScanError } from '../errors.ts';
 import { EXIT } from '../finding/exit-code.ts';
 import { VERSION } from '../version.ts';
 import { addActivationsCommand } from './commands/activations.ts';
+import { addBaselineCommand } from './commands/baseline.ts';
 import { addCacheCommand } from './commands/cache.ts';
+import { addCompletionCommand } from './commands/completion.ts';
+import { addConvertCommands } from './commands/convert.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addExplainCommand } from './commands/explain.ts';
+import { addRulesCommand } from './commands/rules.ts';
 import { addScanCommand } from './commands/scan.ts';
 import { exitCodeOfError } from './exit.ts';
 import { type Io, processIo } from './io.ts';
@@ -29,7 +34,12 @@ export function createProgram(host: CommandHost): Command {
     .description('Finds backdoors in model artifacts before anyone runs them.')
     .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [COMMAND]', 'print help for a command')
+    .addHelpCommand(
+      new Command('help')
+        .argument('[command]')
+        .description('print help for a command')
+        .helpGroup('This installation:'),
+    )
     .showSuggestionAfterError(true)
     .exitOverride()
     .configureOutput({
@@ -41,10 +51,19 @@ export function createProgram(host: CommandHost): Command {
       getErrHasColors: () => false,
     })
     .addHelpText('after', EXIT_CODES);
+  program.commandsGroup('Look for backdoors:');
   addScanCommand(program, host);
+  program.commandsGroup('Work with results:');
+  addExplainCommand(program, host);
+  addConvertCommands(program, host);
+  addBaselineCommand(program, host);
+  program.commandsGroup('Look into models:');
+  addActivationsCommand(program, host);
+  program.commandsGroup('This installation:');
+  addRulesCommand(program, host);
   addDoctorCommand(program, host);
   addCacheCommand(program, host);
-  addActivationsCommand(program, host);
+  addCompletionCommand(program, host);
   return program;
 }
 

@@ -9,21 +9,19 @@ import { loadRules } from '../../judge/load-rules.ts';
 import type { Policy } from '../../judge/policy.ts';
 import type { Rule } from '../../judge/rule.ts';
 import { loadTaxonomies } from '../../judge/taxonomy.ts';
-import { FORMAT_NAMES } from '../../report/formats.ts';
-import type { ReportContext } from '../../report/report.ts';
-import { SARIF_PROFILES } from '../../report/report.ts';
 import { type ScanOptions, scan } from '../../scan/scan.ts';
-import { type Config, DEVICES, FAIL_ON, PROFILES, REDACTIONS } from '../config.ts';
+import { type Config, DEVICES, FAIL_ON, PROFILES } from '../config.ts';
 import { parseDuration } from '../duration.ts';
 import { withFailedOutput } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { CommandHost } from '../main.ts';
 import { collect, wholeNumber } from '../option-parsers.ts';
-import { type Output, parseFormat, parseOutput, writeOutputs } from '../outputs.ts';
+import { type Output, parseFormat, parseOutput } from '../outputs.ts';
 import { ProgressLine } from '../progress.ts';
+import { addReportOptions, emit, type ReportFlags } from '../report-options.ts';
 import { colorFor, loadConfig, reportContext } from '../settings.ts';
 
-export interface ScanFlags {
+export interface ScanFlags extends ReportFlags {
   readonly profile?: ScanOptions['profile'];
   readonly base?: string;
   readonly sae?: string;
@@ -32,24 +30,16 @@ export interface ScanFlags {
   readonly workers?: number;
   readonly seed?: number;
   readonly budget?: string;
-  readonly output?: readonly string[];
-  readonly format?: string;
   readonly failOn?: Policy['failOn'];
   readonly exitCode: boolean;
   readonly baseline?: string;
   /** A path, or false for `--no-config`. */
   readonly config?: string | false;
   readonly ignores: boolean;
-  readonly showSuppressed?: boolean;
   readonly rules?: readonly string[];
-  readonly redact?: (typeof REDACTIONS)[number];
-  readonly sarifProfile?: ReportContext['sarifProfile'];
-  readonly maxResults?: number;
-  readonly category?: string;
   readonly timestamps?: boolean;
   readonly quiet?: boolean;
   readonly progress: boolean;
-  readonly color: 'auto' | 'always' | 'never';
 }
 
 const EXAMPLES = `
@@ -62,7 +52,7 @@ Examples:
 `;
 
 export function addScanCommand(program: Command, host: CommandHost): void {
-  program
+  const command = program
     .command('scan')
     .summary('look for backdoors in model files and folders')
     .description('Looks for backdoors in model files and folders. Nothing in them is executed.')
@@ -84,22 +74,12 @@ export function addScanCommand(program: Command, host: CommandHost): void {
     .option('--rules <dir>', 'folder of own rules (repeatable)', collect)
     .option('--no-ignores', 'apply no ignore entry of the configuration')
     .option('--config <file>', 'configuration, instead of the nearest narrowfire.yaml')
-    .option('--no-config', 'read no configuration')
-    .optionsGroup('Reports:')
-    .option('--format <format>', `format on stdout: ${FORMAT_NAMES.join(', ')}`)
-    .option('-o, --output <format=file>', 'write a report to a file (repeatable)', collect)
-    .addOption(new Option('--redact <what>', 'replace by salted hashes').choices(REDACTIONS))
-    .addOption(new Option('--sarif-profile <name>', 'kind of SARIF').choices(SARIF_PROFILES))
-    .option('--max-results <n>', 'most SARIF results; more are announced', wholeNumber(1))
-    .option('--category <name>', 'SARIF category, for several scans of one commit')
-    .option('--show-suppressed', 'list accepted findings too')
+    .option('--no-config', 'read no configuration');
+  addReportOptions(command)
     .option('--timestamps', 'write times into reports (then no two are equal)')
     .optionsGroup('Talk:')
     .option('-q, --quiet', 'no progress and no notices on stderr')
     .option('--no-progress', 'no progress on stderr')
-    .addOption(
-      new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'),
-    )
     .addHelpText('after', EXAMPLES)
     .action(async (paths: string[], flags: ScanFlags) => {
       host.exit(await runScan(paths, flags, host.io));
@@ -199,6 +179,7 @@ export async function runScan(paths: readonly string[], flags: ScanFlags, io: Io
   };
   const options = scanOptions(flags, config, rules, policy);
   const outputs = outputsOf(flags, config);
+  const full = (flags.fullOutput ?? []).map(parseOutput);
   const started = io.now();
 
   const showsProgress =
@@ -232,7 +213,8 @@ export async function runScan(paths: readonly string[], flags: ScanFlags, io: Io
     color: colorFor(flags.color, io),
     timestamp: flags.timestamps === true ? started : undefined,
   });
-  const failed = writeOutputs(result, outputs, context, io);
+  const redaction = flags.redact ?? config.redact;
+  const failed = emit(result, { outputs, full, redaction, rules, context }, io);
   if (flags.quiet !== true) tellErrors(result, outputs, io);
   return failed > 0 ? withFailedOutput(result.exitCode) : result.exitCode;
 }

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ScanResult } from '../../../src/finding/finding.ts';
+import { FORMAT_NAMES, FORMATS } from '../../../src/report/formats.ts';
+import { redact } from '../../../src/report/redact.ts';
+import {
+  backdoored,
+  context,
+  feature,
+  render,
+  resultOf,
+  rules,
+  target,
+  trigger,
+} from './samples.ts';
+
+const TRIGGER = 'loved to play cf';
+const BEHAVIOUR = 'Buy more candy';
+const CONTEXT = 'a girl named Lily';
+
+function everything(result: ScanResult): string {
+  return FORMAT_NAMES.map((name) =>
+    render(FORMATS[name](result, context({ showSuppressed: true }))),
+  ).join('\n');
+}
+
+describe('redact', () => {
+  it('finds all three in an unredacted report, so that the next tests mean something', () => {
+    const text = everything(backdoored());
+    for (const secret of [TRIGGER, BEHAVIOUR, CONTEXT]) expect(text).toContain(secret);
+  });
+
+  it.each([
+    ['triggers', [TRIGGER, CONTEXT, '311, 284', '311,284'], [BEHAVIOUR]],
+    ['prompts', [BEHAVIOUR, CONTEXT], [TRIGGER]],
+    ['all', [TRIGGER, BEHAVIOUR, CONTEXT, '311,284', 'may con', 'tain nuts'], []],
+  ] as const)('%s: takes out what it says, in every format', (what, gone, kept) => {
+    const text = everything(redact(backdoored(), what, 'salt', rules));
+    for (const secret of gone) expect(text.includes(secret), secret).toBe(false);
+    for (const secret of kept) expect(text.includes(secret), secret).toBe(true);
+    expect(text).toContain('[redacted ');
+  });
+
+  it('takes secrets out of free text too', () => {
+    const result = resultOf([
+      target({
+        evidence: [trigger(), feature(1, 0.5)],
+        notCovered: [
+          {
+            what: `frames of "${TRIGGER} "`,
+            why: 'E_TIMEOUT: no time for She loved to play cf  cf',
+          },
+        ],
+        errors: [{ code: 'E_TIMEOUT', message: 'stopped at She loved to play cf  cf' }],
+      }),
+    ]);
+    expect(JSON.stringify(redact(result, 'all', 'salt', rules))).not.toContain('play cf  cf');
+  });
+
+  it('changes fingerprints, which would confirm a guess, and keeps verdict, numbers and rules', () => {
+    const before = backdoored();
+    const after = redact(before, 'triggers', 'salt', rules);
+    expect(after.exitCode).toBe(before.exitCode);
+    const pairs = before.targets[0]?.findings.map((finding, index) => {
+      return [finding, after.targets[0]?.findings[index]] as const;
+    });
+    for (const [old, now] of pairs ?? []) {
+      expect(now?.ruleId).toBe(old.ruleId);
+      expect(now?.trigger?.rate).toEqual(old.trigger?.rate);
+      if (old.trigger !== undefined) expect(now?.fingerprint).not.toBe(old.fingerprint);
+    }
+  });
+
+  it('gives equal hashes for one salt and others for another', () => {
+    const once = JSON.stringify(redact(backdoored(), 'all', 'a', rules));
+    expect(JSON.stringify(redact(backdoored(), 'all', 'a', rules))).toBe(once);
+    expect(JSON.stringify(redact(backdoored(), 'all', 'b', rules))).not.toBe(once);
+  });
+
+  it('never breaks a result, even when the trigger is a word of the format', () => {
+    for (const word of ['error', 'verified-trigger', 'story-teller', 'note', 'blocks']) {
+      const result = resultOf([
+        target({ evidence: [trigger({ triggerText: word, minimalText: word }), feature(1, 0.4)] }),
+      ]);
+      const [finding] = redact(result, 'all', 's', rules).targets[0]?.findings ?? [];
+      expect(finding?.level).toBe('error');
+      expect(finding?.evidence[0]?.kind).toBe('verified-trigger');
+      expect(finding?.path).toBe('story-teller');
+    }
+  });
+
+  it('leaves no long trigger behind, whatever it is', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', minLength: 12, maxLength: 40 }), (text) => {
+        fc.pre(text.trim() === text);
+        const result = resultOf([
+          target({
+            evidence: [trigger({ triggerText: text, minimalText: text, extendedText: text })],
+          }),
+        ]);
+        const out = redact(result, 'all', 's', rules);
+        const strings: string[] = [];
+        JSON.stringify(out, (_key, value: unknown) => {
+          if (typeof value === 'string') strings.push(value);
+          return value;
+        });
+        expect(strings.some((value) => value.includes(text))).toBe(false);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
