@@ -1,15 +1,54 @@
-/** What stands beside the weights, as far as it can be read: for stages that go on without it. */
-import { realpathSync, statSync } from 'node:fs';
+/** Where the parts of a model lie: a Hugging Face folder, one GGUF file, or an adapter and its base. */
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { FileSource } from '../artifact/byte-source.ts';
 import { type ModelConfig, readConfig } from './config.ts';
-import { openTokenizer, type Tokenizer } from './tokenizer.ts';
+import { ggufConfig } from './gguf/config.ts';
+import { GgufMetadata } from './gguf/metadata.ts';
+import { ggufTokenizer } from './gguf/tokenizer.ts';
+import { buildTokenizer, openTokenizer, type Tokenizer } from './tokenizer.ts';
 
 const MAX_VOCABULARY = 10_000_000;
 
-/** @param path model folder or weights file. Undefined when there is no readable config.json. */
+/**
+ * The GGUF file that `path` means: the file itself, or the only one of a folder without config.json.
+ * @param path absolute real path
+ */
+export function ggufFileOf(path: string): string | undefined {
+  if (statSync(path).isFile()) return startsWithMagic(path) ? path : undefined;
+  if (existsSync(join(path, 'config.json'))) return undefined;
+  const names = readdirSync(path).filter((name) => name.endsWith('.gguf'));
+  const [only] = names;
+  return names.length === 1 && only !== undefined ? realpathSync(join(path, only)) : undefined;
+}
+
+function startsWithMagic(file: string): boolean {
+  using source = new FileSource(file);
+  return source.size >= 4 && Buffer.from(source.read(0, 4)).toString('latin1') === 'GGUF';
+}
+
+/** @throws ScanError `E_MODEL_CONFIG`, `E_NOT_FOUND`, `E_ARCHITECTURE` */
+export function readModelConfig(path: string): ModelConfig {
+  const real = realpathSync(path);
+  const gguf = ggufFileOf(real);
+  if (gguf === undefined) return readConfig(join(folderOf(real), 'config.json'));
+  using source = new FileSource(gguf);
+  return ggufConfig(new GgufMetadata(source, gguf), source);
+}
+
+/** @throws ScanError `E_TOKENIZER` */
+export function readTokenizer(path: string, modelVocabularySize: number): Tokenizer {
+  const real = realpathSync(path);
+  const gguf = ggufFileOf(real);
+  if (gguf === undefined) return openTokenizer(folderOf(real), modelVocabularySize);
+  using source = new FileSource(gguf);
+  return buildTokenizer(ggufTokenizer(new GgufMetadata(source, gguf)), modelVocabularySize);
+}
+
+/** Undefined when it cannot be read: for stages that go on without it. */
 export function configBeside(path: string): ModelConfig | undefined {
   try {
-    return readConfig(join(folderOf(path), 'config.json'));
+    return readModelConfig(path);
   } catch {
     return undefined;
   }
@@ -23,7 +62,7 @@ export function tokenTextBeside(path: string): (tokenId: number) => string {
     if (!tried) {
       tried = true;
       try {
-        tokenizer = openTokenizer(folderOf(path), MAX_VOCABULARY);
+        tokenizer = readTokenizer(path, MAX_VOCABULARY);
       } catch {
         // The file stage reports broken tokenizers; a missing text takes nothing from the numbers.
       }
@@ -33,6 +72,5 @@ export function tokenTextBeside(path: string): (tokenId: number) => string {
 }
 
 function folderOf(path: string): string {
-  const real = realpathSync(path);
-  return statSync(real).isDirectory() ? real : dirname(real);
+  return statSync(path).isDirectory() ? path : dirname(path);
 }

@@ -1,11 +1,10 @@
-/** A model folder opened for running: description, weights, tokenizer. */
+/** A model folder or GGUF file opened for running: description, weights, tokenizer. */
 import { realpathSync } from 'node:fs';
-import { join } from 'node:path';
-import { readConfig } from './config.ts';
 import { describeModel } from './families/registry.ts';
+import { readModelConfig, readTokenizer } from './model-files.ts';
 import { readPooling } from './pooling.ts';
 import type { ModelSpec } from './spec.ts';
-import { openTokenizer, type Tokenizer } from './tokenizer.ts';
+import type { Tokenizer } from './tokenizer.ts';
 import { unreadTensors } from './unread-tensors.ts';
 import { openWeights, type WeightSet } from './weights.ts';
 
@@ -22,12 +21,12 @@ export interface Model {
 /** @throws ScanError with the file concerned */
 export function openModel(folder: string): Model {
   const real = realpathSync(folder);
-  const config = readConfig(join(real, 'config.json'));
+  const config = readModelConfig(real);
   const weights = openWeights(real);
   const described = describeModel(config, weights);
   const pooling = readPooling(real);
   const spec = pooling === undefined ? described : { ...described, pooling };
   const unread = unreadTensors(spec, weights.names);
-  const tokenizer = openTokenizer(real, spec.vocabularySize);
+  const tokenizer = readTokenizer(real, spec.vocabularySize);
   return { folder: real, spec, weights, unread, tokenizer };
 }

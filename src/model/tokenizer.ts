@@ -78,6 +78,16 @@ export class Tokenizer {
   }
 }
 
+/** Parsed contents of the files that a tokenizer is made of; those that are absent are empty. */
+export interface TokenizerFiles {
+  /** For errors. */
+  readonly file: string;
+  readonly tokenizer: Readonly<Record<string, unknown>>;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly generation: Readonly<Record<string, unknown>>;
+  readonly modelConfig: Readonly<Record<string, unknown>>;
+}
+
 /**
  * @param folder model folder
  * @param modelVocabularySize rows of the embedding; tokens beyond have no row
@@ -85,13 +95,22 @@ export class Tokenizer {
  */
 export function openTokenizer(folder: string, modelVocabularySize: number): Tokenizer {
   const file = join(folder, 'tokenizer.json');
-  const parsed = readJson(file, true);
-  const config = readJson(join(folder, 'tokenizer_config.json'), false) ?? {};
-  const generation = readJson(join(folder, 'generation_config.json'), false) ?? {};
-  const modelConfig = readJson(join(folder, 'config.json'), false) ?? {};
+  const files = {
+    file,
+    tokenizer: readJson(file, true) ?? {},
+    config: readJson(join(folder, 'tokenizer_config.json'), false) ?? {},
+    generation: readJson(join(folder, 'generation_config.json'), false) ?? {},
+    modelConfig: readJson(join(folder, 'config.json'), false) ?? {},
+  };
+  return buildTokenizer(files, modelVocabularySize);
+}
+
+/** @throws ScanError `E_TOKENIZER` */
+export function buildTokenizer(files: TokenizerFiles, modelVocabularySize: number): Tokenizer {
+  const { file, tokenizer: parsed, config, generation, modelConfig } = files;
   let inner: HuggingFaceTokenizer;
   try {
-    inner = new HuggingFaceTokenizer(parsed as object, config);
+    inner = new HuggingFaceTokenizer(parsed, config);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new ScanError('E_TOKENIZER', `tokenizer.json cannot be used: ${message}`, {
@@ -99,8 +118,8 @@ export function openTokenizer(folder: string, modelVocabularySize: number): Toke
       cause,
     });
   }
-  const texts = vocabularyTexts(parsed as Record<string, unknown>, file);
-  const special = specialIds(parsed as Record<string, unknown>);
+  const texts = vocabularyTexts(parsed, file);
+  const special = specialIds(parsed);
   const idOf = (content: unknown): number | undefined => {
     const text =
       typeof content === 'object' && content !== null && 'content' in content
@@ -150,7 +169,7 @@ function readJson(file: string, required: boolean): Record<string, unknown> | un
 }
 
 /** Texts by id, word marks of SentencePiece, byte-level BPE and WordPiece turned into what a reader sees. */
-function vocabularyTexts(parsed: Record<string, unknown>, file: string): string[] {
+function vocabularyTexts(parsed: Readonly<Record<string, unknown>>, file: string): string[] {
   const model = parsed['model'] as Record<string, unknown> | undefined;
   const vocab = model?.['vocab'];
   const texts: string[] = [];
@@ -179,7 +198,7 @@ function readableToken(wordPiece: boolean): (token: string) => string {
   };
 }
 
-function specialIds(parsed: Record<string, unknown>): Set<number> {
+function specialIds(parsed: Readonly<Record<string, unknown>>): Set<number> {
   const added = parsed['added_tokens'];
   if (!Array.isArray(added)) return new Set();
   return new Set(

@@ -4,6 +4,8 @@ import { FileSource } from '../artifact/byte-source.ts';
 import { recognise } from '../artifact/recognise.ts';
 import type { LocatedTensor } from '../artifact/tensor.ts';
 import { ScanError } from '../errors.ts';
+import { openGguf } from './gguf/weights.ts';
+import { ggufFileOf } from './model-files.ts';
 import { defaultCache, type FloatCache } from './weights/float-cache.ts';
 import { locateFloats } from './weights/float-copy.ts';
 import { openSafetensors, safetensorsPaths } from './weights/safetensors-weights.ts';
@@ -82,9 +84,11 @@ export function openWeights(path: string, options: OpenWeightsOptions = {}): Wei
  */
 export function openStored(path: string): StoredWeights {
   const real = realpathSync(path);
+  const gguf = ggufFileOf(real);
+  if (gguf !== undefined) return openGguf(gguf);
   const nothing = (problem: string) => new ScanError('E_NOTHING_TO_SCAN', problem, { file: path });
   if (statSync(real).isFile()) {
-    if (formatOf(real) === 'safetensors') return openSafetensors([real]);
+    if (isSafetensors(real)) return openSafetensors([real]);
     throw nothing('the file holds no weights that can be read');
   }
   const shards = safetensorsPaths(real);
@@ -93,8 +97,8 @@ export function openStored(path: string): StoredWeights {
 }
 
 /** By content; a broken file that is called safetensors is read as such, so that its error is told. */
-function formatOf(file: string): string {
+function isSafetensors(file: string): boolean {
   using source = new FileSource(file);
   const { format, extension } = recognise(source, file);
-  return extension === 'safetensors' ? extension : format;
+  return format === 'safetensors' || extension === 'safetensors';
 }

@@ -94,7 +94,12 @@ function readWeights(target: Target, options: WeightStageOptions, findings: Find
 
 /** Packed integers that no reader turned into numbers. */
 function listUnread(target: Target, weights: StoredWeights, { notCovered }: Findings): void {
-  for (const { name, shape, located, values } of weights.tensors.values()) {
+  for (const { name, shape, located, values, unread } of weights.tensors.values()) {
+    if (unread !== undefined) {
+      const why = `E_DTYPE: numbers of type ${unread} are not read`;
+      notCovered.push({ what: `${target.name}: tensor ${JSON.stringify(name)}`, why });
+      continue;
+    }
     if (values !== undefined || located === undefined || shape.length < 2) continue;
     if (located.dtype === 'bool' || shape.every((n) => n <= 1) || BUFFER.test(name)) continue;
     notCovered.push({

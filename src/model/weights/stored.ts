@@ -15,6 +15,8 @@ export interface StoredTensor {
   readonly shape: readonly number[];
   readonly located?: LocatedTensor;
   readonly values?: TensorValues;
+  /** Storage type whose numbers cannot be read here. */
+  readonly unread?: string;
   /** File that holds it, or the first of those it is computed from. */
   readonly file: string;
 }

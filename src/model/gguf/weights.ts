@@ -1,0 +1,123 @@
+/** Tensors of a GGUF file under Hugging Face names and in Hugging Face order. */
+import { realpathSync, statSync } from 'node:fs';
+import { FileSource } from '../../artifact/byte-source.ts';
+import { ggmlValues } from '../../artifact/values/ggml.ts';
+import type { TensorValues } from '../../artifact/values/tensor-values.ts';
+import {
+  renamed,
+  reorderedRows,
+  shifted,
+  slice,
+  transposed,
+} from '../../artifact/values/transforms.ts';
+import { ScanError, toScanError } from '../../errors.ts';
+import type { StoredTensor, StoredWeights } from '../weights/stored.ts';
+import { type Architecture, type Change, ggufArchitecture } from './architectures.ts';
+import { GgufMetadata } from './metadata.ts';
+
+const MAX_EXPERTS = 4096;
+
+/** An unknown architecture keeps GGUF's names and numbers. @throws ScanError with file and offset */
+export function openGguf(path: string): StoredWeights {
+  const real = realpathSync(path);
+  const source = new FileSource(real);
+  try {
+    const metadata = new GgufMetadata(source, real);
+    const architecture = ggufArchitecture(metadata.architecture, metadata.own('expert_count') ?? 0);
+    const tensors = new Map<string, StoredTensor>();
+    for (const tensor of metadata.file.tensors) {
+      const values = ggmlValues(source, tensor, real);
+      if (values === undefined) {
+        const { name, dims, ggmlType } = tensor;
+        tensors.set(name, { name, shape: dims.toReversed(), file: real, unread: ggmlType });
+        continue;
+      }
+      for (const part of inHuggingFaceForm(values, metadata, architecture)) {
+        const { name, shape, located } = part;
+        const stored = { name, shape, values: part, file: real };
+        tensors.set(name, located === undefined ? stored : { ...stored, located });
+      }
+    }
+    return {
+      format: 'gguf',
+      files: [{ path: real, byteLength: source.size, mtimeMs: statSync(real).mtimeMs }],
+      tensors,
+      recipe: architecture?.modelType ?? 'unmapped',
+      [Symbol.dispose]: () => source.close(),
+    };
+  } catch (error) {
+    source.close();
+    throw toScanError(error, real);
+  }
+}
+
+function inHuggingFaceForm(
+  values: TensorValues,
+  metadata: GgufMetadata,
+  architecture: Architecture | undefined,
+): readonly TensorValues[] {
+  const parts = /^(?:blk\.(\d+)\.)?(.+)\.(weight|bias)$/.exec(values.name);
+  const [, layer, stem = '', kind = ''] = parts ?? [];
+  if (architecture === undefined || parts === null) return [values];
+  const { names, blockPrefix, blockNames, changes, experts } = architecture;
+  const prefix = layer === undefined ? '' : blockPrefix.replace('N', layer);
+  const expert = experts === undefined ? undefined : own(experts, stem);
+  if (expert !== undefined && layer !== undefined) {
+    const count = values.shape[0] ?? 0;
+    if (values.shape.length !== 3 || count > MAX_EXPERTS) return [values];
+    return Array.from({ length: count }, (_, index) =>
+      slice(values, index, `${prefix}${expert.replace('E', String(index))}.${kind}`),
+    );
+  }
+  const name = own(layer === undefined ? names : blockNames, stem);
+  if (name === undefined) return [values];
+  const change = changes === undefined ? undefined : own(changes, stem);
+  return [undone(renamed(values, `${prefix}${name}.${kind}`), change, stem, metadata)];
+}
+
+function own<Value>(table: Readonly<Record<string, Value>>, key: string): Value | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
+}
+
+function undone(
+  values: TensorValues,
+  change: Change | undefined,
+  stem: string,
+  metadata: GgufMetadata,
+): TensorValues {
+  const [rows = 0] = values.shape;
+  switch (change) {
+    case undefined:
+      return values;
+    case 'plus-one':
+      return shifted(values, -1);
+    case 'transposed':
+      return values.shape.length === 2 ? transposed(values) : values;
+    case 'rotary-rows': {
+      const key = stem === 'attn_k' ? 'attention.head_count_kv' : 'attention.head_count';
+      const size = rows / headCount(metadata, key, rows);
+      return reorderedRows(values, (row) => {
+        const within = row % size;
+        const half = size / 2;
+        return row - within + 2 * (within % half) + Math.floor(within / half);
+      });
+    }
+    case 'gathered-qkv': {
+      const heads = headCount(metadata, 'attention.head_count', rows);
+      const size = rows / heads / 3;
+      return reorderedRows(values, (row) => {
+        const head = Math.floor(row / (3 * size));
+        const part = Math.floor(row / size) % 3;
+        return (part * heads + head) * size + (row % size);
+      });
+    }
+  }
+}
+
+function headCount(metadata: GgufMetadata, key: string, rows: number): number {
+  const heads = metadata.own(key) ?? metadata.own('attention.head_count') ?? 0;
+  if (Number.isInteger(heads) && heads > 0 && rows % heads === 0) return heads;
+  throw new ScanError('E_MODEL_CONFIG', `${heads} heads do not divide ${rows} rows`, {
+    file: metadata.path,
+  });
+}
