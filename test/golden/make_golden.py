@@ -76,7 +76,8 @@ CAUSAL = {
     "olmo2": (tf.Olmo2Config, dict(**GROUPED, **SPECIAL)),
     "stablelm": (tf.StableLmConfig, dict(**GROUPED, **SPECIAL, use_qkv_bias=True)),
     "stablelm-parallel": (tf.StableLmConfig, dict(**GROUPED, **SPECIAL, use_parallel_residual=True,
-                          qk_layernorm=True)),
+                          qk_layernorm=True, rope_parameters=dict(rope_type="default", rope_theta=10000.0,
+                                                                  partial_rotary_factor=0.5))),
     "gpt_bigcode": (tf.GPTBigCodeConfig, dict(**OLD, multi_query=True)),
     "gpt_bigcode-heads": (tf.GPTBigCodeConfig, dict(**OLD, multi_query=False)),
     "gptj": (tf.GPTJConfig, dict(**OLD, rotary_dim=4)),
@@ -107,7 +108,7 @@ ENCODERS = {
     "distilbert-classifier": (tf.DistilBertForSequenceClassification, tf.DistilBertConfig,
                               dict(vocab_size=VOCABULARY, dim=32, hidden_dim=40, n_layers=2, n_heads=4,
                                    max_position_embeddings=32, num_labels=3)),
-    "mpnet": (tf.MPNetModel, tf.MPNetConfig, dict(**WIDE, **SPECIAL)),
+    "mpnet": (tf.MPNetModel, tf.MPNetConfig, dict(**{**WIDE, "max_position_embeddings": 48}, **SPECIAL)),
     "mpnet-masked": (tf.MPNetForMaskedLM, tf.MPNetConfig, dict(**WIDE, **SPECIAL)),
     "mpnet-classifier": (tf.MPNetForSequenceClassification, tf.MPNetConfig, dict(**WIDE, **SPECIAL, num_labels=3)),
     "llama-classifier": (tf.LlamaForSequenceClassification, tf.LlamaConfig,
@@ -224,7 +225,8 @@ def make(name):
     else:
         model_class, config_class, values = ENCODERS[name]
         model = model_class._from_config(config_class(**values), attn_implementation="eager").eval()
-        lengths = [LENGTH, 6, 3]
+        # Far buckets of the bias by distance need a long text.
+        lengths = [40, 6] if name == "mpnet" else [LENGTH, 6, 3]
     randomise(model, seed)
     ids, lengths, mask = inputs(lengths, VOCABULARY, 3)
     padding = model.config.pad_token_id or 0
