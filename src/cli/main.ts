@@ -10,7 +10,9 @@ import { addCompletionCommand } from './commands/completion.ts';
 import { addConvertCommands } from './commands/convert.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addExplainCommand } from './commands/explain.ts';
+import { addFeaturesCommand } from './commands/features.ts';
 import { addRulesCommand } from './commands/rules.ts';
+import { addSaeCommand } from './commands/sae.ts';
 import { addScanCommand } from './commands/scan.ts';
 import { exitCodeOfError } from './exit.ts';
 import { type Io, processIo } from './io.ts';
@@ -59,6 +61,8 @@ export function createProgram(host: CommandHost): Command {
   addBaselineCommand(program, host);
   program.commandsGroup('Look into models:');
   addActivationsCommand(program, host);
+  addSaeCommand(program, host);
+  addFeaturesCommand(program, host);
   program.commandsGroup('This installation:');
   addRulesCommand(program, host);
   addDoctorCommand(program, host);

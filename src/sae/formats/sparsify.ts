@@ -27,7 +27,7 @@ export const sparsify: SaeFormat = {
       throw config.fail(`activation ${JSON.stringify(activation)} is not covered`);
     }
     const module = siteOfModule(hookpoint);
-    const site = transcodes ? undefined : module;
+    const site = transcodes ? siteOfModule(`${hookpoint}.input`) : module;
     return withTensors(file, (bag) =>
       buildDictionary(bag, {
         names: {

@@ -1,0 +1,101 @@
+/** What the commands that run a model share: its options, the engine's life, progress. */
+import { availableParallelism } from 'node:os';
+import { basename, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { chooseDevice, type DeviceChoice } from '../engine/device.ts';
+import { Engine } from '../engine/engine.ts';
+import { ScanError } from '../errors.ts';
+import type { Site } from '../model/graphs/activations.ts';
+import { type Model, openModel } from '../model/open-model.ts';
+import { resolvePlace } from '../model/site-names.ts';
+import { DEVICES } from './config.ts';
+import type { Io } from './io.ts';
+import { collect, wholeNumber } from './option-parsers.ts';
+import { ProgressLine } from './progress.ts';
+
+export interface ModelRunFlags {
+  readonly device: DeviceChoice;
+  readonly workers?: number;
+  readonly seed: number;
+  readonly progress: boolean;
+  readonly json?: boolean;
+}
+
+export interface TextFlags {
+  readonly corpus?: readonly string[];
+  readonly tokens: number;
+  readonly window: number;
+}
+
+export function addModelRunOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--device <name>', 'where the model runs').choices(DEVICES).default('cpu'),
+    )
+    .option('--workers <n>', 'worker threads', wholeNumber(1))
+    .option('--seed <n>', 'seed of every random choice', wholeNumber(0), 0)
+    .option('--json', 'print JSON')
+    .option('--no-progress', 'no progress on stderr');
+}
+
+export function addTextOptions(command: Command, defaultTokens: number): Command {
+  return command
+    .option(
+      '--corpus <file>',
+      'text to run over, JSON lines or plain (repeatable); default: text that the model writes',
+      collect,
+    )
+    .option('--tokens <n>', 'most tokens of text', wholeNumber(1024), defaultTokens)
+    .option('--window <n>', 'tokens in one window', wholeNumber(8), 128);
+}
+
+export interface ModelRun {
+  readonly model: Model;
+  readonly engine: Engine;
+  /** Shows progress where that is wanted. */
+  readonly tell: (label: string, done: number, total: number, unit: string) => void;
+}
+
+/** Opens model and engine, and closes the engine whatever happens. */
+export async function withModel<T>(
+  folder: string,
+  flags: ModelRunFlags,
+  io: Io,
+  use: (run: ModelRun) => Promise<T>,
+): Promise<T> {
+  const model = openModel(resolve(io.cwd, folder));
+  const device = await chooseDevice(flags.device);
+  const workers = flags.workers ?? Math.max(1, availableParallelism());
+  const progress = new ProgressLine({
+    write: io.stderr,
+    columns: io.columns,
+    clock: () => performance.now(),
+  });
+  const shows = flags.progress && io.stderrIsTty && io.env['CI'] === undefined;
+  const engine = new Engine({ workers, device });
+  try {
+    const result = await use({
+      model,
+      engine,
+      tell: (label, done, total, unit) => {
+        if (shows) {
+          progress.show({ target: basename(folder), stage: 'features', label, done, total, unit });
+        }
+      },
+    });
+    model.weights.checkUnchanged();
+    return result;
+  } finally {
+    progress.clear();
+    await engine.close();
+  }
+}
+
+/** Sites from names, in any of the known vocabularies. */
+export function sitesOf(model: Model, names: readonly string[]): Site[] {
+  return names.map((name) => {
+    const place = resolvePlace(model.spec, name);
+    if (place !== 'logits') return place;
+    throw new ScanError('E_USAGE', 'logits are no site for a dictionary');
+  });
+}
