@@ -13,6 +13,8 @@ export interface ByteSource {
   readonly size: number;
   /** For error messages. */
   readonly name: string;
+  /** Bytes come over a network: read what a verdict needs, never all of it for its own sake. */
+  readonly partial?: boolean;
   /**
    * Exactly `length` bytes from `offset`.
    * @throws ScanError `E_TRUNCATED` when the range leaves the source.
@@ -74,6 +76,7 @@ export class MemorySource implements ByteSource {
 export class SliceSource implements ByteSource {
   readonly size: number;
   readonly name: string;
+  readonly partial: boolean;
   readonly #parent: ByteSource;
   readonly #start: number;
 
@@ -83,6 +86,7 @@ export class SliceSource implements ByteSource {
     this.#start = start;
     this.size = size;
     this.name = name;
+    this.partial = parent.partial === true;
   }
 
   read(offset: number, length: number): Uint8Array {

@@ -4,11 +4,15 @@ import type { FileDetector } from './detector.ts';
 
 /** Enough for pickles, scripts and configurations; a structure verdict must not read whole weights. */
 const MAX_HASHED_BYTES = 16 * 2 ** 20;
+/** Of a remote file only what is read whole anyway. */
+const MAX_HASHED_REMOTE_BYTES = 1 << 20;
 const CHUNK_BYTES = 1 << 20;
 
 export const knownBadDetector: FileDetector = {
   name: 'known-bad',
-  accepts: ({ source }) => source.size > 0 && source.size <= MAX_HASHED_BYTES,
+  accepts: ({ source }) =>
+    source.size > 0 &&
+    source.size <= (source.partial === true ? MAX_HASHED_REMOTE_BYTES : MAX_HASHED_BYTES),
   inspect(subject, report) {
     const hashes = subject.list('known-bad-file/hashes');
     if (hashes.size === 0) return;
