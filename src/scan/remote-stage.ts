@@ -19,12 +19,17 @@ import { viewRepository } from '../detect/files/repository/view.ts';
 import { ScanError, type SerializedError, serializeError, toScanError } from '../errors.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
 import { listLookup, loadLists, type RuleLists } from '../judge/lists.ts';
-import type { CancelSignal, ProgressEvent, StageOutcome, Target } from './stage.ts';
+import type { CancelSignal, Profile, ProgressEvent, StageOutcome, Target } from './stage.ts';
 
-export interface RemoteStageOptions {
-  readonly network: HttpOptions;
+export interface NetworkOptions extends HttpOptions {
   /** Hub for `hf://`; huggingface.co unless given. */
   readonly endpoint?: string;
+}
+
+export interface RemoteStageOptions {
+  readonly network?: NetworkOptions;
+  /** Other stages need the weights, which are not fetched. */
+  readonly profile?: Profile;
   readonly remoteLimits?: Partial<RemoteLimits>;
   readonly lists?: RuleLists;
   readonly limits?: Partial<FileLimits>;
@@ -65,7 +70,12 @@ export async function runRemoteStage(
 ): Promise<RemoteOutcome> {
   const run = new RemoteRun(target, options);
   try {
-    await run.all();
+    if (options.network === undefined) {
+      throw new ScanError('E_NETWORK', 'a remote target is only read when the network is allowed', {
+        hint: 'Add --allow-network.',
+      });
+    }
+    await run.all(options.network);
   } catch (error) {
     run.errors.push(serializeError(toScanError(error, target.given)));
   }
@@ -90,20 +100,27 @@ class RemoteRun {
     this.#list = listLookup(options.lists ?? loadLists());
   }
 
-  async all(): Promise<void> {
-    const { given } = this.#target;
+  async all(network: NetworkOptions): Promise<void> {
+    const { given, name } = this.#target;
+    if ((this.#options.profile ?? 'files') !== 'files') {
+      const why =
+        'E_NETWORK: the weights of a remote model are not fetched, only its files stage ran';
+      this.#notCovered.set('', [{ what: name, why }]);
+    }
     if (!given.startsWith('hf://')) {
-      await this.#file({ relative: '', url: given, byteLength: 0 });
+      // The token is the hub's, not that of whoever owns this address.
+      const { authorization: _, ...anonymous } = network;
+      await this.#file({ relative: '', url: given, byteLength: 0 }, anonymous);
       return;
     }
-    const { network, endpoint = HUB_ENDPOINT } = this.#options;
+    const { endpoint = HUB_ENDPOINT } = network;
     const inventory = await listHubModel(parseHubAddress(given), network, endpoint);
     this.#commit = inventory.commit;
     let done = 0;
     const queue = inventory.files.values();
     const work = async (): Promise<void> => {
       for (const file of queue) {
-        await this.#file(file);
+        await this.#file(file, network);
         done += 1;
         this.#progress(file, done, inventory.files.length);
       }
@@ -112,14 +129,14 @@ class RemoteRun {
     await this.#repository(inventory);
   }
 
-  async #file(file: RemoteFile): Promise<void> {
+  async #file(file: RemoteFile, network: NetworkOptions): Promise<void> {
     const path = this.#pathOf(file.relative);
     if (this.#options.cancel?.cancelled === true) {
       this.#notCovered.set(path, [{ what: path, why: 'E_INTERRUPTED: the scan was cancelled' }]);
       return;
     }
     try {
-      const source = await RemoteSource.open(file.url, path, this.#options.network, this.#limits);
+      const source = await RemoteSource.open(file.url, path, network, this.#limits);
       this.#sources.set(file.relative, source);
       const limits = this.#options.limits ?? {};
       const found = await readRestarting(() => inspect(source, path, { list: this.#list, limits }));

@@ -7,6 +7,7 @@ import type { Rule } from '../judge/rule.ts';
 import { exitCodeOf, overallVerdict } from '../judge/verdict.ts';
 import { VERSION } from '../version.ts';
 import { runFileStage } from './file-stage.ts';
+import { type NetworkOptions, runRemoteStage } from './remote-stage.ts';
 import type {
   CancelSignal,
   Profile,
@@ -35,6 +36,8 @@ export interface ScanOptions {
   readonly sae?: string;
   /** JSONL or text file of domain text. */
   readonly corpus?: string;
+  /** Remote targets are read only with these; without, the network is never touched. */
+  readonly network?: NetworkOptions;
 }
 
 export interface ScanHooks {
@@ -84,8 +87,12 @@ async function scanTarget(
     ...(hooks.cancel !== undefined && { cancel: hooks.cancel }),
     ...(hooks.progress !== undefined && { onProgress: hooks.progress }),
   };
-  const outcomes: [StageName, StageOutcome][] = [['files', await runFileStage(target, shared)]];
-  if (options.profile !== 'files') {
+  const remote = target.kind === 'remote';
+  const files = remote
+    ? await runRemoteStage(target, { ...shared, ...options })
+    : await runFileStage(target, shared);
+  const outcomes: [StageName, StageOutcome][] = [['files', files]];
+  if (options.profile !== 'files' && !remote) {
     const base = options.base === undefined ? {} : { base: options.base };
     outcomes.push(['weights', await runWeightStage(target, { ...shared, ...base })]);
   }

@@ -1,8 +1,9 @@
-/** What the user typed, as targets: model folders, other folders, files, and glob patterns over them. */
+/** What the user typed, as targets: model folders, other folders, files, glob patterns over them, and remote addresses. */
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import fastGlob from 'fast-glob';
 import { ScanError, type SerializedError, serializeError, toScanError } from '../errors.ts';
+import { isRemoteAddress, remoteTarget } from './remote-stage.ts';
 import type { Target } from './stage.ts';
 
 /** A path that led nowhere: it is reported beside the targets that were found. */
@@ -32,6 +33,10 @@ export async function findTargets(paths: readonly string[]): Promise<FoundTarget
   const missing: MissingTarget[] = [];
   for (const given of paths) {
     try {
+      if (isRemoteAddress(given)) {
+        byRoot.set(given, remoteTarget(given));
+        continue;
+      }
       for (const match of existsSync(given) ? [given] : await expand(given)) {
         const target = targetOf(match);
         if (!byRoot.has(target.root)) byRoot.set(target.root, target);

@@ -19,7 +19,7 @@ export const HTTP_LIMITS: HttpLimits = { maxRedirects: 5, maxMs: 60_000, maxIdle
 
 export interface HttpOptions extends AddressPolicy {
   readonly limits?: Partial<HttpLimits>;
-  /** Sent only to the host that was asked first. */
+  /** Sent only to the origin that was asked first. */
   readonly authorization?: string;
 }
 
@@ -53,9 +53,9 @@ export async function httpGet(
   const limits = { ...HTTP_LIMITS, ...options.limits };
   const deadline = AbortSignal.timeout(limits.maxMs);
   let current = parseUrl(url);
-  const firstHost = current.host;
+  const { origin } = current;
   for (let redirects = 0; redirects <= limits.maxRedirects; redirects += 1) {
-    const trusted = current.host === firstHost;
+    const trusted = current.origin === origin;
     const response = await send(current, get, options, trusted, limits, deadline);
     const location = response.headers.location;
     const status = response.statusCode ?? 0;

@@ -37,6 +37,8 @@ export interface ScanFlags extends ReportFlags {
   readonly config?: string | false;
   readonly ignores: boolean;
   readonly rules?: readonly string[];
+  readonly allowNetwork?: boolean;
+  readonly allowHost?: readonly string[];
   readonly timestamps?: boolean;
   readonly quiet?: boolean;
   readonly progress: boolean;
@@ -56,13 +58,19 @@ export function addScanCommand(program: Command, host: CommandHost): void {
     .command('scan')
     .summary('look for backdoors in model files and folders')
     .description('Looks for backdoors in model files and folders. Nothing in them is executed.')
-    .argument('<path...>', 'model folders, files, or glob patterns')
+    .argument('<path...>', 'model folders, files, glob patterns, or hf:// and https:// addresses')
     .optionsGroup('What is scanned, and how far:')
     .addOption(new Option('--profile <name>', 'how deep to look').choices(PROFILES))
     .option('--base <dir>', 'base model to compare with')
     .option('--sae <path>', 'sparse autoencoder to load instead of training one')
     .option('--corpus <path>', "text of the model's domain (JSONL or plain)")
     .addOption(new Option('--budget <time>', 'wall-clock limit, as in 90s or 5m'))
+    .option('--allow-network', 'read hf://owner/name[@revision] and https:// targets')
+    .option(
+      '--allow-host <host>',
+      'host that may be private or without https (repeatable)',
+      collect,
+    )
     .optionsGroup('How it runs:')
     .addOption(new Option('--device <name>', 'where the model runs').choices(DEVICES))
     .option('--workers <n>', 'worker threads', wholeNumber(1))
@@ -110,12 +118,26 @@ function reproduction(paths: readonly string[], options: ScanOptions): readonly 
   ];
 }
 
+/** HF_TOKEN and HF_ENDPOINT mean what they mean to the hub's own client. */
+function networkOptions(flags: ScanFlags, io: Io): ScanOptions['network'] {
+  if (flags.allowNetwork !== true) return undefined;
+  const token = io.env['HF_TOKEN'] ?? '';
+  const endpoint = io.env['HF_ENDPOINT'] ?? '';
+  return {
+    allowHosts: flags.allowHost ?? [],
+    ...(token !== '' && { authorization: `Bearer ${token}` }),
+    ...(endpoint !== '' && { endpoint: endpoint.replace(/\/+$/, '') }),
+  };
+}
+
 function scanOptions(
   flags: ScanFlags,
   config: Config,
   rules: readonly Rule[],
   policy: Policy,
+  io: Io,
 ): ScanOptions {
+  const network = networkOptions(flags, io);
   const budget = flags.budget ?? config.budget;
   const base = flags.base ?? config.base;
   const sae = flags.sae ?? config.sae;
@@ -132,6 +154,7 @@ function scanOptions(
     ...(base !== undefined && { base }),
     ...(sae !== undefined && { sae }),
     ...(corpus !== undefined && { corpus }),
+    ...(network !== undefined && { network }),
   };
 }
 
@@ -177,7 +200,7 @@ export async function runScan(paths: readonly string[], flags: ScanFlags, io: Io
     ...(baseline !== undefined && { baseline: readBaseline(baseline) }),
     today,
   };
-  const options = scanOptions(flags, config, rules, policy);
+  const options = scanOptions(flags, config, rules, policy, io);
   const outputs = outputsOf(flags, config);
   const full = (flags.fullOutput ?? []).map(parseOutput);
   const started = io.now();

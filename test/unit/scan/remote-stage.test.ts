@@ -1,5 +1,6 @@
 /** `hf://` and `https://` targets against a local hub: what is found, and how little is fetched for it. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { isGap } from '../../../src/judge/verdict.ts';
 import { remoteTarget, runRemoteStage } from '../../../src/scan/remote-stage.ts';
 import { HOSTILE_TEMPLATES } from '../../cases/repository/hostile-templates.ts';
 import { RangeServer } from '../../cases/repository/range-server.ts';
@@ -43,8 +44,11 @@ function hub(files: Readonly<Record<string, Buffer | string>>): void {
 }
 
 const options = () => ({
-  network: { allowHosts: [server.host], limits: { maxMs: 5000, maxIdleMs: 1000 } },
-  endpoint: server.origin,
+  network: {
+    allowHosts: [server.host],
+    limits: { maxMs: 5000, maxIdleMs: 1000 },
+    endpoint: server.origin,
+  },
 });
 
 describe('runRemoteStage', () => {
@@ -99,9 +103,31 @@ describe('runRemoteStage', () => {
     expect(outcome.errors.map(({ code }) => code)).toEqual(['E_NOT_FOUND']);
   });
 
+  it('touches no network without leave', async () => {
+    hub({ 'a.jinja': '{{ lipsum }}' });
+    const outcome = await runRemoteStage(remoteTarget('hf://o/n'), {});
+    expect(outcome.errors.map(({ code }) => code)).toEqual(['E_NETWORK']);
+    expect(server.requests).toEqual([]);
+  });
+
+  it('does not pass for stages that need the weights', async () => {
+    hub({ 'a.txt': 'x' });
+    const outcome = await runRemoteStage(remoteTarget('hf://o/n'), {
+      ...options(),
+      profile: 'quick',
+    });
+    expect(outcome.notCovered.every(isGap)).toBe(true);
+    expect(outcome.notCovered).toHaveLength(1);
+  });
+
   it('reads one file by its address', async () => {
     const url = server.serve('/x/chat_template.jinja', '{{ lipsum }}');
-    const outcome = await runRemoteStage(remoteTarget(url), options());
+    const { network } = options();
+    const authorization = 'Bearer hub-token';
+    const outcome = await runRemoteStage(remoteTarget(url), {
+      network: { ...network, authorization },
+    });
+    expect(server.requests.map((request) => request.authorization)).toEqual([undefined]);
     expect(outcome.evidence).toMatchObject([
       { kind: 'template-gadget', path: 'chat_template.jinja' },
     ]);
