@@ -36,6 +36,8 @@ export interface SpectrumFacts {
   readonly stableRank: number;
   /** Entropy of the energies over its largest value, 0 to 1; what the top 20 miss counts as spread evenly. */
   readonly spectralEntropy: number;
+  /** Largest first, at most 20; reports plot them. */
+  readonly singularValues: readonly number[];
 }
 
 /** One tensor against the same tensor of the base. Spectral facts are there for matrices. */

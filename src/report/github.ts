@@ -4,6 +4,7 @@
  */
 import type { Finding, Level, ScanResult, TargetResult } from '../finding/finding.ts';
 import { compareFindings } from '../judge/evaluate.ts';
+import { activeFindings } from './meaning.ts';
 import type { ReportContext } from './report.ts';
 import { clip, visibleLine } from './safe-text.ts';
 import { fileOf, pathFromRoot } from './source-path.ts';
@@ -34,10 +35,7 @@ function annotation(finding: Finding, target: TargetResult, context: ReportConte
 
 export function* renderGithub(result: ScanResult, context: ReportContext): Iterable<string> {
   const active = result.targets
-    .flatMap((target) => target.findings.map((finding) => ({ finding, target })))
-    .filter(
-      ({ finding }) => finding.suppression === undefined && finding.baselineState !== 'absent',
-    )
+    .flatMap((target) => activeFindings(target).map((finding) => ({ finding, target })))
     .toSorted((a, b) => compareFindings(a.finding, b.finding));
   const incomplete = result.targets.filter((target) => target.verdict === 'incomplete');
   const more = active.length > MAX_ANNOTATIONS;

@@ -5,18 +5,13 @@
 import type { Finding, ScanResult, TargetResult } from '../finding/finding.ts';
 import { isGap } from '../judge/verdict.ts';
 import { shellCommand } from './command-line.ts';
+import { activeFindings, meaningOf } from './meaning.ts';
 import { clip, visibleLine } from './safe-text.ts';
 
 const MAX_ROWS = 100;
 const MAX_GAPS = 20;
 
 const SIGN = { fail: '❌', incomplete: '⚠️', pass: '✅' } as const;
-
-const MEANING = {
-  fail: 'Do not use this model without an answer to what was found.',
-  incomplete: 'Something that should have been looked at could not be. There is no answer yet.',
-  pass: 'The stages that ran found nothing. That is not a proof that nothing is there.',
-} as const;
 
 /** Every character but letters, digits and spaces as a numeric entity. */
 export function inert(text: string, maxCharacters: number): string {
@@ -50,10 +45,8 @@ function triggerLines(finding: Finding): string {
 }
 
 function* targetLines(target: TargetResult): Iterable<string> {
-  yield `## ${SIGN[target.verdict]} ${target.verdict}: ${code(target.path, 300)}\n\n${MEANING[target.verdict]}\n\n`;
-  const shown = target.findings.filter(
-    (finding) => finding.suppression === undefined && finding.baselineState !== 'absent',
-  );
+  yield `## ${SIGN[target.verdict]} ${target.verdict}: ${code(target.path, 300)}\n\n${meaningOf(target)}\n\n`;
+  const shown = activeFindings(target);
   for (const finding of shown.slice(0, 10)) yield triggerLines(finding);
   if (shown.length > 0) {
     yield '\n| Level | Rule | Where | What |\n| --- | --- | --- | --- |\n';

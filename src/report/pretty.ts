@@ -2,6 +2,7 @@
 import type { VerifiedTrigger } from '../evidence/behaviour.ts';
 import type { Finding, Level, ScanResult, TargetResult, Verdict } from '../finding/finding.ts';
 import { isGap } from '../judge/verdict.ts';
+import { activeFindings, meaningOf } from './meaning.ts';
 import type { ReportContext } from './report.ts';
 import { clip, visible, visibleLine } from './safe-text.ts';
 
@@ -26,12 +27,6 @@ function theme(color: boolean): Theme {
     verdict: { fail: paint('1;37;41'), incomplete: paint('1;30;43'), pass: paint('1;30;42') },
   };
 }
-
-const VERDICT_TEXT: Readonly<Record<Verdict, string>> = {
-  fail: 'do not use this without an answer to the findings below',
-  incomplete: 'something could not be looked at, so there is no answer yet',
-  pass: 'the stages that ran found nothing; that is not a proof of absence',
-};
 
 /** Wraps at spaces; a longer word is left whole. */
 export function wrap(text: string, width: number, indent: string): string {
@@ -104,7 +99,7 @@ function* targetLines(
 ): Iterable<string> {
   const label = paint.verdict[target.verdict](` ${target.verdict.toUpperCase()} `);
   yield `\n${label} ${paint.bold(visibleLine(clip(target.path, 300)))} ${paint.dim(target.kind)}\n`;
-  yield `  ${VERDICT_TEXT[target.verdict]}\n`;
+  yield `  ${meaningOf(target)}\n`;
   const shown = target.findings.filter(
     (finding) => context.showSuppressed || finding.suppression === undefined,
   );
@@ -146,9 +141,7 @@ function* coverageLines(target: TargetResult, paint: Theme): Iterable<string> {
 export function* renderPretty(result: ScanResult, context: ReportContext): Iterable<string> {
   const paint = theme(context.color);
   for (const target of result.targets) yield* targetLines(target, context, paint);
-  const active = result.targets
-    .flatMap((target) => target.findings)
-    .filter((finding) => finding.suppression === undefined && finding.baselineState !== 'absent');
+  const active = result.targets.flatMap(activeFindings);
   const targets = `${result.targets.length} target${result.targets.length === 1 ? '' : 's'}`;
   yield `\n${paint.verdict[result.verdict](` ${result.verdict.toUpperCase()} `)} ${targets}: ${tally(active)}; exit code ${result.exitCode}\n`;
 }

@@ -88,6 +88,9 @@ export function spectrumFacts(
     top20Energy: share(seen),
     stableRank: top === 0 ? 0 : energy / top,
     spectralEntropy: entropyShare(squares, energy, fullRank),
+    singularValues: Array.from(singularValues.slice(0, TOP_COUNT), (value) =>
+      Number(value.toPrecision(6)),
+    ),
   };
 }
 

@@ -18,6 +18,10 @@ function cell(value: unknown): Markup {
   if (typeof value === 'number') return html`${numberText(value)}`;
   if (typeof value === 'boolean') return html`${value ? 'yes' : 'no'}`;
   if (typeof value === 'string') return html`<code class="lit">${clip(value, 300)}</code>`;
+  const numbers = numbersIn(value);
+  if (numbers !== undefined && numbers.length <= 8) {
+    return html`${numbers.map(numberText).join(', ')}`;
+  }
   if (Array.isArray(value)) {
     const shown = value.slice(0, 8).map((item) => html`<div>${cell(item)}</div>`);
     return html`${shown}${value.length > 8 ? html`<div>and ${value.length - 8} more</div>` : NOTHING}`;

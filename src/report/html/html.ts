@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Finding, Level, ScanResult, TargetResult, Verdict } from '../../finding/finding.ts';
 import { isGap } from '../../judge/verdict.ts';
 import { shellCommand } from '../command-line.ts';
+import { activeFindings, meaningOf, needsLook } from '../meaning.ts';
 import type { ReportContext } from '../report.ts';
 import { clip } from '../safe-text.ts';
 import { findingCard } from './finding-card.ts';
@@ -23,21 +24,11 @@ const LEVELS: readonly (readonly [Level, string])[] = [
   ['note', 'Notes'],
 ];
 
-const MEANING: Readonly<Record<Verdict, string>> = {
-  fail: 'Do not use this model without an answer to what was found.',
-  incomplete: 'Something that should have been looked at could not be. There is no answer yet.',
-  pass: 'The stages that ran found nothing. That is not a proof that nothing is there.',
-};
-
 const WORD: Readonly<Record<Verdict, string>> = {
   fail: 'Fail',
   incomplete: 'Incomplete',
   pass: 'Pass',
 };
-
-function isActive(finding: Finding): boolean {
-  return finding.suppression === undefined && finding.baselineState !== 'absent';
-}
 
 function tally(findings: readonly Finding[]): Markup {
   const chips = LEVELS.map(([level]) => {
@@ -85,8 +76,8 @@ function gaps(target: TargetResult): Markup {
 const MAX_TOP = 4;
 
 /** The worst findings in one line each, as links to their cards. */
-function topFindings(shown: readonly Finding[], index: number): Markup {
-  const worst = shown.filter((finding) => isActive(finding) && finding.level !== 'note');
+function topFindings(target: TargetResult, shown: readonly Finding[], index: number): Markup {
+  const worst = activeFindings(target).filter((finding) => finding.level !== 'note');
   if (worst.length === 0) return NOTHING;
   const lines = worst.slice(0, MAX_TOP).map((finding) => {
     const trigger = finding.trigger;
@@ -110,9 +101,9 @@ function hero(target: TargetResult, shown: readonly Finding[], index: number): M
     target.cost.tokens > 0
       ? html`<p class="where">${target.cost.tokens.toLocaleString('en-US')} model tokens on ${target.cost.device}</p>`
       : NOTHING;
-  return html`<section class="hero ${target.verdict}">
-<div class="hero-top"><div class="verdict">${WORD[target.verdict]}</div><p class="path"><b>${clip(target.path, 400)}</b></p><p>${MEANING[target.verdict]}</p>${topFindings(shown, index)}</div>
-<div class="hero-body"><section><h2 class="label">Found</h2>${tally(target.findings.filter(isActive))}<h2 class="label">Looked at</h2>${stages(target)}${cost}${digest}</section>
+  return html`<section class="hero ${needsLook(target) ? 'incomplete' : target.verdict}">
+<div class="hero-top"><div class="verdict">${WORD[target.verdict]}</div><p class="path"><b>${clip(target.path, 400)}</b></p><p>${meaningOf(target)}</p>${topFindings(target, shown, index)}</div>
+<div class="hero-body"><section><h2 class="label">Found</h2>${tally(activeFindings(target))}<h2 class="label">Looked at</h2>${stages(target)}${cost}${digest}</section>
 <section><h2 class="label">Not covered</h2>${gaps(target)}</section></div></section>`;
 }
 

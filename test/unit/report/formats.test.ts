@@ -237,3 +237,16 @@ describe('pretty', () => {
     expect(render(renderPretty(clean(), context()))).not.toMatch(/clean|safe/i);
   });
 });
+
+describe('meaning', () => {
+  const locked = resultOf([target({ evidence: [trigger({ outcome: 'locked-text', score: 40 })] })]);
+
+  it('of a pass with warnings asks for a look, in every format for people', () => {
+    expect(locked.verdict).toBe('pass');
+    for (const name of ['pretty', 'html', 'markdown'] as const) {
+      const text = render(FORMATS[name](locked, context({ width: 200 })));
+      expect(text, name).toContain('a person must look');
+      expect(text, name).not.toContain('found nothing');
+    }
+  });
+});
