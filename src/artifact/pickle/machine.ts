@@ -46,6 +46,8 @@ export interface PickleObserver {
   bytesConstant(value: BytesValue, site: Site): void;
   /** An instance got its state; may move `reader.offset` over raw data that a loader reads itself. */
   built(instance: ResultValue, state: Value, reader: PickleReader): void;
+  /** A persistent id, which the loader resolves. */
+  persistent?(id: Value, site: Site): void;
   /** Called every few thousand instructions. */
   tick(): void;
 }
@@ -337,6 +339,7 @@ export class PickleMachine {
   #persistent(id: Value): void {
     const isStorage =
       id.kind === 'tuple' && id.items[0]?.kind === 'text' && id.items[0].text === 'storage';
+    this.#observer.persistent?.(id, this.#site);
     if (!isStorage) this.#observer.anomaly('persistent-id', show(id, 120), this.#site);
     this.#push({ kind: 'persistent', id });
   }

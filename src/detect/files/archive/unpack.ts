@@ -1,0 +1,70 @@
+/**
+ * Turns a member of an archive, or a compressed file, into a nested source: small ones whole, large ones
+ * of no interest by their head only. Bombs are stopped and said, broken ends keep what came before.
+ */
+import { type ByteSource, MemorySource } from '../../../artifact/byte-source.ts';
+import type { ByteStream } from '../../../artifact/compression/byte-stream.ts';
+import { type Expansion, expand } from '../../../artifact/compression/expand.ts';
+import { recognise } from '../../../artifact/recognise.ts';
+import { ScanError } from '../../../errors.ts';
+import type { FileSubject } from '../detector.ts';
+
+const HEAD_BYTES = 64 * 1024;
+/** Above this a member is decoded whole only when its head is a format that can hide something. */
+const WHOLE_BYTES = 256 * 2 ** 20;
+const PLAIN_FORMATS = new Set(['unknown', 'npy']);
+export const BOMB_RATIO = 200;
+export const BOMB_BYTES = 64 * 2 ** 20;
+
+export interface Unpacked extends Expansion {
+  readonly bomb?: { readonly producedBytes: number };
+}
+
+/** Decodes `packed`; `declaredBytes` only decides how much is worth decoding. */
+export function unpack(
+  packed: ByteSource,
+  open: () => ByteStream,
+  declaredBytes: number,
+  subject: FileSubject,
+): Unpacked {
+  if (declaredBytes > WHOLE_BYTES) {
+    const head = headOf(open);
+    const { format } = recognise(new MemorySource(head, packed.name), packed.name);
+    const objects = format === 'npy' && holdsObjects(head);
+    if (PLAIN_FORMATS.has(format) && !objects)
+      return { source: new MemorySource(head, packed.name) };
+  }
+  let bomb: Unpacked['bomb'];
+  const expansion = expand(open, packed.name, {
+    spend: (bytes) => subject.budget.spend(bytes),
+    stop: (producedBytes) => {
+      if (producedBytes < BOMB_BYTES || producedBytes < packed.size * BOMB_RATIO) return undefined;
+      bomb = { producedBytes };
+      return new ScanError('E_LIMIT', 'the rest of a decompression bomb was not read');
+    },
+  });
+  return bomb === undefined ? expansion : { ...expansion, bomb };
+}
+
+function headOf(open: () => ByteStream): Uint8Array {
+  const head = new Uint8Array(HEAD_BYTES);
+  const stream = open();
+  let done = 0;
+  try {
+    while (done < HEAD_BYTES) {
+      const count = stream.read(head.subarray(done));
+      if (count === 0) break;
+      done += count;
+    }
+  } catch (error) {
+    if (!(error instanceof ScanError)) throw error;
+  }
+  return head.subarray(0, done);
+}
+
+/** The header of a `.npy` names the type `O`. */
+export function holdsObjects(head: Uint8Array): boolean {
+  const text = Buffer.from(head.subarray(0, 65_536)).toString('latin1');
+  const header = text.slice(8, text.indexOf('\n') + 1);
+  return /'descr':[^}]*'[|<>=]?O\d*'/.test(header);
+}
