@@ -4,8 +4,8 @@ import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemorySource } from '../../../src/artifact/byte-source.ts';
-import { bzip2Stream } from '../../../src/artifact/compression/bzip2.ts';
 import { type ByteStream, Input } from '../../../src/artifact/compression/byte-stream.ts';
+import { bzip2Stream } from '../../../src/artifact/compression/bzip2.ts';
 import { expand } from '../../../src/artifact/compression/expand.ts';
 import { InflateStream } from '../../../src/artifact/compression/inflate.ts';
 import { lz4Stream } from '../../../src/artifact/compression/lz4.ts';
@@ -28,7 +28,10 @@ function all(open: () => ByteStream): { bytes: Buffer; error: ScanError | undefi
 
 /** Text with repeats and noise: every kind of match and literal. */
 function sample(): Buffer {
-  const words = Array.from({ length: 4000 }, (_, i) => `weight ${(i * 7919) % 613} layer ${i % 12}`);
+  const words = Array.from(
+    { length: 4000 },
+    (_, i) => `weight ${(i * 7919) % 613} layer ${i % 12}`,
+  );
   return Buffer.from(words.join('\n'));
 }
 
@@ -74,7 +77,9 @@ describe('inflate', () => {
     const { source } = expand(() => new InflateStream(input(packed), 'raw'), 'big', limits);
     expect(source.size).toBe(plain.byteLength);
     for (const offset of [0, 39 * 2 ** 20, 4096, 20 * 2 ** 20 + 3, 12]) {
-      expect(Buffer.from(source.read(offset, 100_000))).toEqual(plain.subarray(offset, offset + 100_000));
+      expect(Buffer.from(source.read(offset, 100_000))).toEqual(
+        plain.subarray(offset, offset + 100_000),
+      );
     }
   });
 });
@@ -100,16 +105,21 @@ describe('the other decoders', () => {
     const file = readFileSync(`${FIXTURES}/sample.${name}`);
     const open = decoders[name] as (from: Input) => ByteStream;
     fc.assert(
-      fc.property(fc.nat(file.byteLength - 1), fc.nat(255), fc.nat(file.byteLength), (at, value, end) => {
-        const broken = Buffer.from(file.subarray(0, Math.max(1, end)));
-        if (at < broken.byteLength) broken[at] = value;
-        try {
-          expand(() => open(input(broken)), 'test', limits);
-        } catch (error) {
-          if (!(error instanceof ScanError)) throw error;
-          expect(error.code).not.toBe('E_INTERNAL');
-        }
-      }),
+      fc.property(
+        fc.nat(file.byteLength - 1),
+        fc.nat(255),
+        fc.nat(file.byteLength),
+        (at, value, end) => {
+          const broken = Buffer.from(file.subarray(0, Math.max(1, end)));
+          if (at < broken.byteLength) broken[at] = value;
+          try {
+            expand(() => open(input(broken)), 'test', limits);
+          } catch (error) {
+            if (!(error instanceof ScanError)) throw error;
+            expect(error.code).not.toBe('E_INTERNAL');
+          }
+        },
+      ),
       { numRuns: 60 },
     );
   });
