@@ -5,12 +5,16 @@
 import { ScanError } from '../errors.ts';
 import type { ByteSource } from './byte-source.ts';
 
+const VIEW_BYTES = 16 * 1024;
 const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
 export class Cursor {
   readonly source: ByteSource;
   at: number;
   readonly end: number;
+  /** The bytes read last; sources never change bytes that they handed out. */
+  #view: DataView = new DataView(new ArrayBuffer(0));
+  #viewStart = 0;
 
   /** @param end first byte that does not belong to the range; the source's size unless given. */
   constructor(source: ByteSource, at = 0, end: number = source.size) {
@@ -23,11 +27,17 @@ export class Cursor {
     return this.end - this.at;
   }
 
-  #take(length: number): DataView {
+  /** Makes the next bytes addressable and steps over them; returns where they start in `#view`. */
+  #step(length: number): number {
     if (length > this.left) throw this.truncated(length);
-    const bytes = this.source.read(this.at, length);
+    const start = this.at;
+    if (start < this.#viewStart || start + length > this.#viewStart + this.#view.byteLength) {
+      const bytes = this.source.read(start, Math.min(this.left, VIEW_BYTES));
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      this.#viewStart = start;
+    }
     this.at += length;
-    return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return start - this.#viewStart;
   }
 
   truncated(wanted: number): ScanError {
@@ -41,42 +51,51 @@ export class Cursor {
   }
 
   u8(): number {
-    return this.#take(1).getUint8(0);
+    const offset = this.#step(1);
+    return this.#view.getUint8(offset);
   }
 
   u16(): number {
-    return this.#take(2).getUint16(0, true);
+    const offset = this.#step(2);
+    return this.#view.getUint16(offset, true);
   }
 
   u32(): number {
-    return this.#take(4).getUint32(0, true);
+    const offset = this.#step(4);
+    return this.#view.getUint32(offset, true);
   }
 
   i32(): number {
-    return this.#take(4).getInt32(0, true);
+    const offset = this.#step(4);
+    return this.#view.getInt32(offset, true);
   }
 
   f32(): number {
-    return this.#take(4).getFloat32(0, true);
+    const offset = this.#step(4);
+    return this.#view.getFloat32(offset, true);
   }
 
   f64(): number {
-    return this.#take(8).getFloat64(0, true);
+    const offset = this.#step(8);
+    return this.#view.getFloat64(offset, true);
   }
 
   u64(): bigint {
-    return this.#take(8).getBigUint64(0, true);
+    const offset = this.#step(8);
+    return this.#view.getBigUint64(offset, true);
   }
 
   i64(): bigint {
-    return this.#take(8).getBigInt64(0, true);
+    const offset = this.#step(8);
+    return this.#view.getBigInt64(offset, true);
   }
 
   /** A 64-bit count or offset. @throws ScanError `E_LIMIT` above 2^53 - 1. */
   count64(what: string): number {
     const byteOffset = this.at;
-    const view = this.#take(8);
-    const value = view.getUint32(4, true) * 0x1_0000_0000 + view.getUint32(0, true);
+    const offset = this.#step(8);
+    const value =
+      this.#view.getUint32(offset + 4, true) * 0x1_0000_0000 + this.#view.getUint32(offset, true);
     if (!Number.isSafeInteger(value)) {
       throw new ScanError('E_LIMIT', `${what} does not fit 53 bits`, { byteOffset });
     }

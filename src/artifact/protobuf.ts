@@ -29,6 +29,7 @@ export interface Message {
 }
 
 const CHUNK_BYTES = 32 * 1024;
+const EMPTY = new Uint8Array(0);
 const MAX_FIELDS = 20_000_000;
 const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
@@ -49,7 +50,7 @@ export function* fieldsOf(message: Message): Generator<WireField, void, undefine
   const { source } = message;
   const end = message.offset + message.length;
   let at = message.offset;
-  let chunk = new Uint8Array(0);
+  let chunk: Uint8Array = EMPTY;
   let chunkStart = at;
   let count = 0;
 
@@ -58,7 +59,7 @@ export function* fieldsOf(message: Message): Generator<WireField, void, undefine
       throw new ScanError('E_TRUNCATED', 'a message ends inside a field', { byteOffset: position });
     }
     if (position < chunkStart || position >= chunkStart + chunk.byteLength) {
-      chunk = Uint8Array.from(source.read(position, Math.min(CHUNK_BYTES, end - position)));
+      chunk = source.read(position, Math.min(CHUNK_BYTES, end - position));
       chunkStart = position;
     }
     return chunk[position - chunkStart] ?? 0;
