@@ -100,6 +100,8 @@ export function recognise(source: ByteSource, name: string): Recognition {
   const format = readings[0] ?? weakReading(source, head, extension);
   const also = [...new Set(readings.slice(1))].filter((other) => other !== format);
   if (format !== 'zip' && !also.includes('zip') && hasZipDirectory(source)) also.push('zip');
+  if (format !== 'hdf5' && HDF5_NAMES.has(extension) && hasLateSuperblock(source))
+    also.push('hdf5');
   const expected = PROMISES[extension];
   const mismatch = expected !== undefined && format !== 'lfs-pointer' && !expected.includes(format);
   return { format, also, extension, ...(mismatch && { expected }) };
@@ -196,6 +198,16 @@ function textKind(head: Uint8Array): string | undefined {
   if (broken > 2 + decoded.length / 100) return undefined;
   const trimmed = decoded.trimStart();
   return trimmed.startsWith('{') || trimmed.startsWith('[') ? 'json' : 'text';
+}
+
+const HDF5_NAMES = new Set(['h5', 'hdf5', 'keras', 'hdf', 'nc']);
+
+/** HDF5 lets an application write its own bytes first: the superblock may stand at 512, 1024, 2048, and so on. */
+function hasLateSuperblock(source: ByteSource): boolean {
+  for (let at = 512; at <= 1 << 22 && at + 8 <= source.size; at *= 2) {
+    if (Buffer.from(source.read(at, 8)).toString('latin1') === '\x89HDF\r\n\x1a\n') return true;
+  }
+  return false;
 }
 
 /** An end-of-directory record near the end whose directory is really there. */

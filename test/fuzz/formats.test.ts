@@ -92,6 +92,8 @@ const TARGETS: readonly FuzzTarget[] = [
   detectorTarget('npy', ['npy'], 'npy', caseSeeds('.npy')),
   detectorTarget('skops', ['skops'], 'json', skopsSeeds, 'schema.json'),
   detectorTarget('torchscript', ['torchscript'], 'text', code, 'm/code/__torch__.py'),
+  detectorTarget('msgpack', ['msgpack'], 'unknown', caseSeeds('.msgpack')),
+  detectorTarget('text-graph', ['tensorflow-text'], 'text', caseSeeds('.pbtxt')),
   detectorTarget('xml', ['xml'], 'text', caseSeeds('.xml')),
 ];
 

@@ -13,6 +13,8 @@ import { type HeaderMessage, MESSAGE, readMessages } from './object-header.ts';
 
 export interface Hdf5Visitor {
   check(): void;
+  /** Bytes before the superblock, which HDF5 leaves to the application. */
+  userBlock(byteLength: number): void;
   attribute(path: string, attribute: Hdf5Attribute): void;
   /** A link or storage that needs another file. */
   reference(
@@ -37,6 +39,7 @@ interface Pending {
 /** @throws ScanError when the superblock cannot be read, `E_LIMIT` past an object limit. */
 export function visitHdf5(source: ByteSource, visitor: Hdf5Visitor): void {
   const layout = readSuperblock(source);
+  if (layout.base > 0) visitor.userBlock(layout.base);
   const walk = new Walk(layout, visitor);
   walk.run();
 }

@@ -20,8 +20,8 @@ export interface OnnxTensor {
   readonly dataType: number;
   readonly dims: readonly number[];
   readonly byteOffset: number;
-  /** Bytes that the file itself holds for it. */
-  readonly storedBytes: number;
+  /** Bytes of `raw_data`; undefined when the values stand elsewhere. */
+  readonly rawBytes: number | undefined;
   /** True for `data_location: EXTERNAL`. */
   readonly external: boolean;
   /** Keys of `external_data` in file order, repeated keys included. */
@@ -210,7 +210,7 @@ function* sparseParts(message: Message): Generator<OnnxTensor> {
 function readTensor(message: Message): OnnxTensor {
   let name = '';
   let dataType = 0;
-  let storedBytes = 0;
+  let rawBytes: number | undefined;
   let external = false;
   const dims: number[] = [];
   const externalData: (readonly [string, string])[] = [];
@@ -222,10 +222,10 @@ function readTensor(message: Message): OnnxTensor {
     else if (field.number === 14 && field.wire === 0) external = int64Of(field) === 1;
     else if (field.number === 13 && field.wire === 2 && externalData.length < 64) {
       externalData.push(readPair(messageOf(message, field), MAX_TEXT_BYTES));
-    } else if ([4, 5, 6, 7, 9, 10, 11].includes(field.number)) storedBytes += field.length;
+    } else if (field.number === 9 && field.wire === 2) rawBytes = field.length;
   }
   const byteOffset = message.offset;
-  return { name, dataType, dims, byteOffset, storedBytes, external, externalData };
+  return { name, dataType, dims, byteOffset, rawBytes, external, externalData };
 }
 
 function readPair(message: Message, maxBytes: number): readonly [string, string] {

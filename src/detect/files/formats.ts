@@ -1,9 +1,10 @@
 /** The detectors of structured model formats, one line each. */
 import type { FileDetector } from './detector.ts';
 import { coremlDetector } from './graphs/coreml.ts';
-import { tensorflowDetector, tfliteDetector } from './graphs/tensorflow.ts';
+import { tensorflowDetector, tensorflowTextDetector, tfliteDetector } from './graphs/tensorflow.ts';
 import { hdf5Detector, kerasJsonDetector } from './keras/detector.ts';
 import { npyDetector } from './objects/numpy.ts';
+import { msgpackDetector, unreadDetector } from './objects/plain-trees.ts';
 import { skopsDetector } from './objects/skops.ts';
 import { embeddedCodeDetector, torchscriptDetector } from './objects/torchscript.ts';
 import { xmlDetector } from './objects/xml.ts';
@@ -17,6 +18,7 @@ export const FORMAT_DETECTORS: readonly FileDetector[] = [
   hdf5Detector,
   kerasJsonDetector,
   tensorflowDetector,
+  tensorflowTextDetector,
   tfliteDetector,
   coremlDetector,
   npyDetector,
@@ -24,4 +26,6 @@ export const FORMAT_DETECTORS: readonly FileDetector[] = [
   torchscriptDetector,
   embeddedCodeDetector,
   xmlDetector,
+  msgpackDetector,
+  unreadDetector,
 ];

@@ -1,6 +1,7 @@
 /** Checks of safetensors and GGUF: the tensor table against the file, bytes that belong to nothing, texts in the header. */
 import { SliceSource } from '../../artifact/byte-source.ts';
 import { readGguf } from '../../artifact/gguf/reader.ts';
+import type { GgufFile } from '../../artifact/gguf/types.ts';
 import type { FormatProblem, ProblemSink } from '../../artifact/problem.ts';
 import { readSafetensorsHeader } from '../../artifact/safetensors.ts';
 import { ScanError } from '../../errors.ts';
@@ -66,6 +67,7 @@ function inspectGguf(subject: FileSubject, report: FileReport): void {
       );
     }
     for (const { name } of file.tensors) addPayload(tally, 'gguf', shown(name), name);
+    checkKeys(file, problemSink(subject, report, tally));
     if (!file.complete) {
       report.notCovered({
         what: whatOf(subject),
@@ -74,6 +76,48 @@ function inspectGguf(subject: FileSubject, report: FileReport): void {
     }
   } finally {
     tally.flush(report);
+  }
+}
+
+/** Types that loaders take for granted: `[]` marks an array of the type. */
+const KEY_TYPES: Readonly<Record<string, readonly string[]>> = {
+  'general.architecture': ['string'],
+  'general.name': ['string'],
+  'general.file_type': ['u32'],
+  'general.quantization_version': ['u32'],
+  'tokenizer.chat_template': ['string'],
+  'tokenizer.ggml.model': ['string'],
+  'tokenizer.ggml.tokens': ['string[]'],
+  'tokenizer.ggml.merges': ['string[]'],
+  'tokenizer.ggml.scores': ['f32[]'],
+  'tokenizer.ggml.token_type': ['i32[]', 'u32[]'],
+};
+/** Arrays with one element for each token. */
+const PER_TOKEN = ['tokenizer.ggml.scores', 'tokenizer.ggml.token_type'];
+
+/** Loaders cast these values without looking, so a wrong type or length is read as memory. */
+function checkKeys({ metadata }: GgufFile, sink: ProblemSink): void {
+  for (const [key, allowed] of Object.entries(KEY_TYPES)) {
+    const entry = metadata.get(key);
+    if (entry === undefined) continue;
+    const type = typeof entry.value === 'object' ? `${entry.value.elementType}[]` : entry.type;
+    if (allowed.includes(type)) continue;
+    const detail = `key ${key} is ${type}, loaders expect ${allowed.join(' or ')}`;
+    sink({ problem: 'key-type', code: 'E_FORMAT', detail, byteOffset: entry.valueOffset, key });
+  }
+  const tokens = metadata.get('tokenizer.ggml.tokens')?.value;
+  for (const key of PER_TOKEN) {
+    const entry = metadata.get(key);
+    if (typeof tokens !== 'object' || typeof entry?.value !== 'object') continue;
+    if (entry.value.count === tokens.count) continue;
+    const detail = `${key} has ${entry.value.count} elements for ${tokens.count} tokens`;
+    sink({
+      problem: 'count-mismatch',
+      code: 'E_FORMAT',
+      detail,
+      byteOffset: entry.valueOffset,
+      key,
+    });
   }
 }
 

@@ -103,6 +103,15 @@ export const ggufCases: readonly RuleCase[] = [
       }),
     'positive-gguf-tail.gguf': () =>
       file({ data: Buffer.concat([data, Buffer.from('hidden payload')]) }),
+    'positive-gguf-key-type.gguf': () => file({ entries: [ggufU32('general.architecture', 1)] }),
+    'positive-gguf-count-mismatch.gguf': () =>
+      file({
+        entries: [
+          architecture,
+          ggufTexts('tokenizer.ggml.tokens', ['a', 'b']),
+          Buffer.concat([counted('tokenizer.ggml.scores'), u32(9), u32(6), u64(1), u32(0)]),
+        ],
+      }),
     'positive-gguf-unknown-value-type.gguf': () =>
       file({ entries: [Buffer.concat([counted('k'), u32(77), u64(1)])] }),
     'negative-gguf-sound.gguf': () =>

@@ -74,6 +74,9 @@ export const graphCases: readonly RuleCase[] = [
         ),
       ),
     'positive-tflite-flex.tflite': fixture('hostile/flex-read.tflite'),
+    'positive-text-graph.pbtxt': () =>
+      Buffer.from('node {\n  name: "r"\n  op: "ReadFile"\n  input: "x"\n}\n'),
+    'negative-text-graph.pbtxt': () => Buffer.from('node {\n  name: "r"\n  op: "MatMul"\n}\n'),
     'negative-savedmodel-saver.pb': () =>
       savedModel(graphDef(placeholder, { name: 'save', op: 'SaveV2', inputs: ['prefix'] })),
     'negative-savedmodel.pb': fixture('ordinary/saved-model/saved_model.pb'),
@@ -129,6 +132,12 @@ export const graphCases: readonly RuleCase[] = [
     'positive-xml-entity.xml': () => openvino('', '<!DOCTYPE net [<!ENTITY a "b">]>'),
   }),
   ...casesOf('tampered-structure', {
+    'positive-hdf5-user-block.h5': () =>
+      Buffer.concat([
+        Buffer.from('hidden payload'),
+        Buffer.alloc(498),
+        fixture('ordinary/sequential.h5')(),
+      ]),
     'positive-tflite-tensor-index.tflite': badTensorIndex,
     'negative-affine.tflite': fixture('ordinary/affine.tflite'),
   }),

@@ -67,6 +67,25 @@ export const objectCases: readonly RuleCase[] = [
     'positive-npy-overflow.npy': () =>
       npyFile(npyHeader("'<f8'", '(4294967296, 4294967296)'), floats),
     'positive-npy-tail.npy': () => npyFile(npyHeader("'<f4'", '(2,)'), floats),
+    'positive-msgpack-tail.msgpack': () =>
+      Buffer.concat([Buffer.from([0x81, 0xa1, 0x61, 0x93, 1, 2, 3]), Buffer.from('hidden')]),
+    'negative-msgpack.msgpack': () =>
+      Buffer.from([
+        0x81,
+        0xa6,
+        ...Buffer.from('params'),
+        0x81,
+        0xa1,
+        0x77,
+        0xc7,
+        5,
+        1,
+        0x93,
+        0x90,
+        0xa1,
+        0x66,
+        0xc0,
+      ]),
     'negative-npy.npy': () => npyFile(npyHeader("'<f4'", '(2, 3)'), floats),
     'negative-npy-fields.npy': () =>
       npyFile(npyHeader("[('a', '<i4'), ('b', '<f4', (2,))]", '(2,)'), floats),

@@ -283,6 +283,18 @@ export const onnxCases: readonly RuleCase[] = [
   ...casesOf('tampered-structure', {
     'positive-onnx-tail.onnx': () =>
       Buffer.concat([onnxModel(plain), Buffer.from('\xff\xff\xff hidden payload', 'latin1')]),
+    'positive-onnx-short-tensor.onnx': () =>
+      onnxModel({
+        ...plain,
+        tensors: [
+          Buffer.concat([
+            varintField(1, 500),
+            varintField(2, 1),
+            bytesField(8, 'w'),
+            bytesField(9, Buffer.alloc(8)),
+          ]),
+        ],
+      }),
     'positive-onnx-wild-shape.onnx': () =>
       onnxModel({
         ...plain,

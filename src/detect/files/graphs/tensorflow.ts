@@ -11,7 +11,7 @@ import {
 import { readTflite } from '../../../artifact/tflite/reader.ts';
 import type { OperatorEffect } from '../../../evidence/format.ts';
 import type { FileDetector, FileReport, FileSubject } from '../detector.ts';
-import { shown, Tally } from '../tally.ts';
+import { shown, Tally, whatOf } from '../tally.ts';
 import { problemSink } from '../tensor-table.ts';
 
 const MAX_TEXTS = 100_000;
@@ -23,6 +23,14 @@ export const tensorflowDetector: FileDetector = {
     format === 'graphdef' ||
     (format === 'protobuf' && /\.(?:pb|meta)$/i.test(member ?? path)),
   inspect: inspectTensorflow,
+};
+
+/** The text form of a SavedModel or GraphDef, which TensorFlow loads as well. */
+export const tensorflowTextDetector: FileDetector = {
+  name: 'tensorflow-text',
+  accepts: ({ format, path, member }) =>
+    (format === 'text' || format === 'json') && /\.(?:pbtxt|prototxt)$/i.test(member ?? path),
+  inspect: inspectText,
 };
 
 export const tfliteDetector: FileDetector = {
@@ -138,6 +146,32 @@ function visitorOf(
     }
   }
   return { visitor, finish };
+}
+
+const MAX_TEXT_GRAPH_BYTES = 64 * 1024 * 1024;
+
+function inspectText(subject: FileSubject, report: FileReport): void {
+  const { source } = subject;
+  const length = Math.min(source.size, MAX_TEXT_GRAPH_BYTES);
+  if (length < source.size) {
+    report.notCovered({
+      what: whatOf(subject),
+      why: `E_LIMIT: a text graph of ${source.size} bytes`,
+    });
+  }
+  const tally = new Tally(subject);
+  const text = Buffer.from(source.read(0, length)).toString('latin1');
+  for (const match of text.matchAll(/\bop\s{0,8}:\s{0,8}["']([\w>]{1,200})["']/g)) {
+    const operator = match[1] ?? '';
+    const effect = effectOf(subject, operator);
+    if (effect === undefined) continue;
+    tally.add(
+      operator,
+      { kind: 'operator-use', format: 'tensorflow', operator, effect },
+      { byteOffset: match.index },
+    );
+  }
+  tally.flush(report);
 }
 
 function inspectTflite(subject: FileSubject, report: FileReport): void {

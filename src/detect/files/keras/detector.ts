@@ -5,6 +5,7 @@ import { judgeReference } from '../../../artifact/reference-path.ts';
 import { ScanError } from '../../../errors.ts';
 import type { FileDetector, FileReport, FileSubject } from '../detector.ts';
 import { shown, Tally, whatOf } from '../tally.ts';
+import { problemSink } from '../tensor-table.ts';
 import { isKerasConfig, judgeKerasConfig } from './config.ts';
 
 const MAX_CONFIG_BYTES = 64 * 1024 * 1024;
@@ -56,6 +57,11 @@ function inspectHdf5(subject: FileSubject, report: FileReport): void {
   const { source } = subject;
   try {
     visitHdf5(source, {
+      userBlock(byteLength) {
+        const sink = problemSink(subject, report, tally);
+        const detail = `${byteLength} bytes stand before the HDF5 superblock`;
+        sink({ problem: 'gap', code: 'E_FORMAT', detail, byteOffset: 0, byteLength });
+      },
       check: () => subject.budget.check(),
       attribute(path, { name, text }) {
         if (path !== '/' || text === undefined || !CONFIG_ATTRIBUTES.has(name)) return;

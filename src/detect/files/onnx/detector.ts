@@ -157,6 +157,35 @@ function visitorOf(
   return { visitor, finish };
 }
 
+/** Bits of one element by `TensorProto.DataType`. */
+const ELEMENT_BITS: readonly (number | undefined)[] = [
+  undefined,
+  32,
+  8,
+  8,
+  16,
+  16,
+  32,
+  64,
+  undefined,
+  8,
+  16,
+  64,
+  32,
+  64,
+  64,
+  128,
+  16,
+  8,
+  8,
+  8,
+  8,
+  4,
+  4,
+  4,
+  8,
+];
+
 function addTensor(tensor: OnnxTensor, tally: Tally): void {
   const place = { byteOffset: tensor.byteOffset, tensor: shown(tensor.name) };
   const elements = tensor.dims.reduce((product, n) => product * n, 1);
@@ -170,6 +199,21 @@ function addTensor(tensor: OnnxTensor, tally: Tally): void {
       content: 'none',
     } as const;
     tally.add('shape-overflow', fact, place);
+  }
+  const bits = ELEMENT_BITS[tensor.dataType];
+  if (bits !== undefined && tensor.rawBytes !== undefined && !tensor.external) {
+    const needed = Math.ceil((elements * bits) / 8);
+    if (needed !== tensor.rawBytes) {
+      const detail = `tensor ${JSON.stringify(shown(tensor.name))} needs ${needed} bytes, ${tensor.rawBytes} are stored`;
+      const fact = {
+        kind: 'format-problem',
+        format: 'onnx',
+        problem: 'tensor-size',
+        detail,
+        content: 'none',
+      } as const;
+      tally.add('tensor-size', fact, place);
+    }
   }
   const seen = new Set<string>();
   for (const [key, value] of tensor.externalData) {
