@@ -6,8 +6,10 @@ import type { LocatedTensor } from '../artifact/tensor.ts';
 import { ScanError } from '../errors.ts';
 import { openGguf } from './gguf/weights.ts';
 import { ggufFileOf } from './model-files.ts';
+import { isAdapterFolder } from './weights/adapter.ts';
 import { defaultCache, type FloatCache } from './weights/float-cache.ts';
 import { locateFloats } from './weights/float-copy.ts';
+import { openMerged } from './weights/merge.ts';
 import { openSafetensors, safetensorsPaths } from './weights/safetensors-weights.ts';
 import type { StoredWeights, WeightFile } from './weights/stored.ts';
 
@@ -67,6 +69,8 @@ export class WeightSet {
 export interface OpenWeightsOptions {
   /** Where float32 copies of other number formats go. */
   readonly cache?: FloatCache;
+  /** What an adapter is laid onto. */
+  readonly base?: string;
 }
 
 /**
@@ -74,8 +78,18 @@ export interface OpenWeightsOptions {
  * @throws ScanError with file and offset
  */
 export function openWeights(path: string, options: OpenWeightsOptions = {}): WeightSet {
-  using stored = openStored(path);
+  using stored = openForRunning(path, options.base);
   return new WeightSet(stored.files, locateFloats(stored, options.cache ?? defaultCache()));
+}
+
+/** An adapter is merged onto its base; packed integers are unpacked. */
+function openForRunning(path: string, base: string | undefined): StoredWeights {
+  if (!isAdapterFolder(path)) return openStored(path);
+  if (base !== undefined) return openMerged(path, openStored(base));
+  throw new ScanError('E_MODEL_CONFIG', 'an adapter alone is no model', {
+    file: path,
+    hint: 'Name its base model with --base.',
+  });
 }
 
 /**

@@ -16,6 +16,8 @@ import { type Architecture, type Change, ggufArchitecture } from './architecture
 import { GgufMetadata } from './metadata.ts';
 
 const MAX_EXPERTS = 4096;
+/** Part of the configuration, and read as such. */
+const ROTARY_FACTORS = /^rope_(freqs|factors_(long|short))\.weight$/;
 
 /** An unknown architecture keeps GGUF's names and numbers. @throws ScanError with file and offset */
 export function openGguf(path: string): StoredWeights {
@@ -26,6 +28,7 @@ export function openGguf(path: string): StoredWeights {
     const architecture = ggufArchitecture(metadata.architecture, metadata.own('expert_count') ?? 0);
     const tensors = new Map<string, StoredTensor>();
     for (const tensor of metadata.file.tensors) {
+      if (architecture !== undefined && ROTARY_FACTORS.test(tensor.name)) continue;
       const values = ggmlValues(source, tensor, real);
       if (values === undefined) {
         const { name, dims, ggmlType } = tensor;
