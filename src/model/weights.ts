@@ -106,7 +106,7 @@ export function openStored(path: string): StoredWeights {
     throw nothing('the file holds no weights that can be read');
   }
   const shards = safetensorsPaths(real);
-  if (shards.length > 0) return openSafetensors(shards);
+  if (shards.length > 0) return openSafetensors(shards, real);
   throw nothing('the folder holds no weights that can be read');
 }
 

@@ -6,6 +6,8 @@ import { readSafetensorsHeader } from '../../artifact/safetensors.ts';
 import type { LocatedTensor } from '../../artifact/tensor.ts';
 import { storedValues } from '../../artifact/values/tensor-values.ts';
 import { ScanError, toScanError } from '../../errors.ts';
+import { readConfig } from '../config.ts';
+import { packingSettings, unpackTensors } from './packed/unpack.ts';
 import type { StoredTensor, StoredWeights, WeightFile } from './stored.ts';
 
 const INDEX_NAME = 'model.safetensors.index.json';
@@ -27,11 +29,17 @@ export function safetensorsPaths(folder: string): readonly string[] {
   return any.length === 1 && any[0] !== undefined ? [realpathSync(join(folder, any[0]))] : [];
 }
 
-/** @throws ScanError with file and offset */
-export function openSafetensors(paths: readonly string[]): StoredWeights {
+/**
+ * Packed weights (GPTQ, AWQ, bitsandbytes, scaled fp8) come as the numbers they stand for.
+ * @param folder where config.json lies, if not beside the first file
+ * @throws ScanError with file and offset
+ */
+export function openSafetensors(paths: readonly string[], folder?: string): StoredWeights {
   const files: WeightFile[] = [];
   const tensors = new Map<string, StoredTensor>();
   const sources: FileSource[] = [];
+  let unpacked: ReadonlyMap<string, StoredTensor> = tensors;
+  let recipe = '';
   const close = () => {
     for (const source of sources) source.close();
   };
@@ -47,11 +55,31 @@ export function openSafetensors(paths: readonly string[]): StoredWeights {
         tensors.set(entry.name, values === undefined ? stored : { ...stored, values });
       }
     }
+    const settings = packingSettings(quantizationConfig(folder ?? dirname(paths[0] ?? '')));
+    recipe = JSON.stringify(settings);
+    unpacked = unpackTensors(tensors, (file) => sourceOf(file, files, sources), settings);
   } catch (error) {
     close();
     throw error;
   }
-  return { format: 'safetensors', files, tensors, recipe: '', [Symbol.dispose]: close };
+  return { format: 'safetensors', files, tensors: unpacked, recipe, [Symbol.dispose]: close };
+}
+
+function sourceOf(path: string, files: readonly WeightFile[], sources: readonly FileSource[]) {
+  const source = sources[files.findIndex((file) => file.path === path)];
+  if (source === undefined) throw new Error(`${path} is not open`);
+  return source;
+}
+
+/** Of the config.json beside the weights, if there is one that can be read. */
+function quantizationConfig(folder: string): unknown {
+  const config = join(folder, 'config.json');
+  if (!existsSync(config)) return undefined;
+  try {
+    return readConfig(config).raw('quantization_config');
+  } catch {
+    return undefined;
+  }
 }
 
 function headerOf(source: FileSource, path: string): ReturnType<typeof readSafetensorsHeader> {
