@@ -14,3 +14,22 @@ export function wholeNumber(least: number): (text: string) => number {
 export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];
 }
+
+const BYTE_UNITS: Readonly<Record<string, number>> = {
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+};
+
+/** Bytes from `512MB`, `1.5GiB` or a plain number. */
+export function byteSize(text: string): number {
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
+  const factor = unit === '' ? 1 : BYTE_UNITS[unit.toLowerCase()];
+  const bytes = Number(number) * (factor ?? Number.NaN);
+  if (number !== '' && Number.isFinite(bytes) && bytes >= 1) return Math.floor(bytes);
+  throw new InvalidArgumentError('It must be a size such as 800MB or 4GiB.');
+}

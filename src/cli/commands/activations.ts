@@ -2,13 +2,15 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { writeSafetensors } from '../../artifact/safetensors-writer.ts';
-import { type Device, f32Output, ids as feed, Session } from '../../engine/session.ts';
+import { runLayerGroups } from '../../engine/layer-groups.ts';
+import type { Device } from '../../engine/session.ts';
 import { ScanError, toScanError } from '../../errors.ts';
-import { activationsGraph } from '../../model/graphs/activations.ts';
+import { planLayers } from '../../model/layer-groups.ts';
 import { type Model, openModel } from '../../model/open-model.ts';
-import { type Place, placeName, resolvePlace } from '../../model/site-names.ts';
+import { placeName, resolvePlace } from '../../model/site-names.ts';
 import type { Io } from '../io.ts';
 import type { CommandHost } from '../main.ts';
+import { byteSize } from '../option-parsers.ts';
 
 interface ActivationFlags {
   readonly ids?: string;
@@ -17,6 +19,7 @@ interface ActivationFlags {
   readonly sites: string;
   readonly out: string;
   readonly device: Device;
+  readonly memory?: number;
 }
 
 const EXAMPLES = `
@@ -45,6 +48,11 @@ export function addActivationsCommand(program: Command, host: CommandHost): void
         .choices(['cpu', 'cuda', 'webgpu', 'dml', 'coreml'])
         .default('cpu'),
     )
+    .option(
+      '--memory <size>',
+      'most memory to use; a larger model runs in groups of layers',
+      byteSize,
+    )
     .addHelpText('after', EXAMPLES)
     .action(async (folder: string, flags: ActivationFlags) => {
       await runActivations(folder, flags, host.io);
@@ -57,7 +65,25 @@ async function runActivations(folder: string, flags: ActivationFlags, io: Io): P
   const places = new Map(names.map((name) => [name, resolvePlace(model.spec, name)] as const));
   const ids = tokensOf(model, flags);
   if (flags.text !== undefined) io.stderr(`tokens: ${ids.join(',')}\n`);
-  const tensors = await readPlaces(model, places, ids, flags.device);
+  const sites = [...places.values()].filter((place) => place !== 'logits');
+  const logits = [...places.values()].includes('logits');
+  const count = ids.length;
+  const size = { batchTokens: count, length: count, totalTokens: count, sites, logits };
+  const plan = planLayers(model.spec, size, flags.memory);
+  const groups = plan.groups.length === 1 ? '1 group' : `${plan.groups.length} groups`;
+  io.stderr(`memory: at most ${megabytes(plan.peakBytes)}, in ${groups} of layers
+`);
+  model.weights.checkUnchanged();
+  const values = new Map<string, Float32Array>();
+  await runLayerGroups(model.spec, plan, [{ ids, dims: [1, count] }], {
+    ...size,
+    device: flags.device,
+    receive: (name, data) => values.set(name, data),
+  });
+  const tensors = [...places].map(([name, place]) => {
+    const data = values.get(placeName(place)) ?? new Float32Array();
+    return { name, shape: [count, data.length / count], data };
+  });
   try {
     writeSafetensors(
       resolve(io.cwd, flags.out),
@@ -73,27 +99,8 @@ async function runActivations(folder: string, flags: ActivationFlags, io: Io): P
   io.stderr(`${flags.out}: ${tensors.map(({ name, shape }) => `${name} [${shape}]`).join(', ')}\n`);
 }
 
-/** @returns values of each place under the name that was asked for, [tokens, width] */
-async function readPlaces(
-  model: Model,
-  places: ReadonlyMap<string, Place>,
-  ids: readonly number[],
-  device: Device,
-): Promise<{ name: string; shape: number[]; data: Float32Array }[]> {
-  const sites = [...places.values()].filter((place) => place !== 'logits');
-  const logits = [...places.values()].includes('logits');
-  const graph = activationsGraph(model.spec, sites, { logits, positions: ids.length });
-  model.weights.checkUnchanged();
-  const session = await Session.open(graph, { device });
-  try {
-    const outputs = await session.run({ ids: feed(ids, [1, ids.length]) });
-    return [...places].map(([name, place]) => {
-      const data = f32Output(outputs, placeName(place));
-      return { name, shape: [ids.length, data.length / ids.length], data };
-    });
-  } finally {
-    await session.close();
-  }
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1e6)} MB`;
 }
 
 /** @throws ScanError `E_USAGE` for ids that the model has no row for, or more than it has positions */

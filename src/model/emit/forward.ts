@@ -36,6 +36,8 @@ export interface ForwardOptions {
   readonly visit?: SiteVisitor;
   /** Visits the `normalized` sites too, which costs the fused norm kernels. */
   readonly splitNorms?: boolean;
+  /** Goes on from an earlier pass: the stream before `block`, [rows, width]; ids are then not read. */
+  readonly resume?: { readonly block: number; readonly state: Value };
 }
 
 /** @param ids i64 [rows] @returns residual stream after the last emitted block, [rows, width] */
@@ -47,8 +49,10 @@ export function emitForward(
   options: ForwardOptions = {},
 ): Value {
   const visit = options.visit ?? ((_kind, _layer, value) => value);
-  let x = emitEmbedding(g, spec, ids, rows.positions, visit);
-  spec.blocks.slice(0, options.blocks ?? spec.blocks.length).forEach((block, layer) => {
+  const first = options.resume?.block ?? 0;
+  let x = options.resume?.state ?? emitEmbedding(g, spec, ids, rows.positions, visit);
+  spec.blocks.slice(first, options.blocks ?? spec.blocks.length).forEach((block, i) => {
+    const layer = first + i;
     const visitHere = (kind: SiteKind, value: Value) => visit(kind, layer, value);
     const input = visitHere('resid_pre', x);
     const output = emitBlock(g, block, layer, input, rows, {

@@ -77,6 +77,29 @@ function maskPadding(g: Graph, positions: Value, lengths: Value): Value {
   return g.op('Where', [isPadding, g.i64(PADDING_POSITION), positions]);
 }
 
+/** Some of a model's blocks: from `first` up to but without `end`. */
+export interface Span {
+  readonly first: number;
+  readonly end: number;
+}
+
+export interface ActivationsOptions {
+  readonly logits: boolean;
+  readonly positions: number;
+  readonly padded?: boolean;
+  /**
+   * Only these blocks: a span that begins later reads `state` f32 [rows, width], and one that does not run to the end
+   * gives `next_state`. A site belongs to the span that `spanHolds` says.
+   */
+  readonly span?: Span;
+}
+
+/** Whether a site's value is known in a span and not before it. */
+export function spanHolds(spec: ModelSpec, { first, end }: Span, site: Site): boolean {
+  const needed = blocksBefore(spec, site);
+  return needed <= end && (needed > first || (first === 0 && needed === 0));
+}
+
 /**
  * Outputs: each site by its name, [rows, width], and `logits` [rows, vocabulary] if asked.
  * @throws ScanError `E_USAGE` for a site that this model does not have
@@ -84,34 +107,42 @@ function maskPadding(g: Graph, positions: Value, lengths: Value): Value {
 export function activationsGraph(
   spec: ModelSpec,
   sites: readonly Site[],
-  options: {
-    readonly logits: boolean;
-    readonly positions: number;
-    readonly padded?: boolean;
-  },
+  options: ActivationsOptions,
 ): Graph {
   const { graph: g, ids, rows } = plainBatch(spec, options.positions, options);
   const missing = new Set(sites.map(siteName));
-  const all = spec.blocks.length;
-  const needed = sites.map((site) => Math.min(all, blocksBefore(spec, site)));
-  const blocks = options.logits ? all : Math.max(0, ...needed);
+  const { first, end } = options.span ?? { first: 0, end: lastBlock(spec, sites, options.logits) };
   const visit = (kind: SiteKind, layer: number, value: Value): Value => {
     const name = siteName({ kind, layer });
     if (missing.delete(name)) g.output(name, value, 'f32', ['rows', `width of ${kind}`]);
     return value;
   };
   const splitNorms = sites.some(({ kind }) => kind.endsWith('_normalized'));
-  const x = emitForward(g, spec, ids, rows, { blocks, visit, splitNorms });
+  const resume =
+    first === 0
+      ? {}
+      : { resume: { block: first, state: g.input('state', 'f32', ['rows', spec.width]) } };
+  const x = emitForward(g, spec, ids, rows, { blocks: end, visit, splitNorms, ...resume });
   // The stream before a block that is not emitted is the stream after the last one that is.
-  visit('resid_pre', blocks, x);
+  visit('resid_pre', end, x);
   if (options.logits) {
     const logits = emitLogits(g, spec, x, { visit, splitNorms });
     g.output('logits', logits, 'f32', ['rows', 'vocabulary']);
   } else if (sites.some(({ kind }) => kind.startsWith('final'))) {
     emitFinalState(g, spec, x, { visit, splitNorms });
   }
+  if (options.span !== undefined && end < spec.blocks.length) {
+    g.output('next_state', x, 'f32', ['rows', 'width']);
+  }
   if (missing.size > 0) {
     throw new ScanError('E_USAGE', `this ${spec.family} has no site ${[...missing].join(', ')}`);
   }
   return g;
+}
+
+/** Blocks that must run for all of this to be known. */
+export function lastBlock(spec: ModelSpec, sites: readonly Site[], logits: boolean): number {
+  const all = spec.blocks.length;
+  if (logits) return all;
+  return Math.max(0, ...sites.map((site) => Math.min(all, blocksBefore(spec, site))));
 }

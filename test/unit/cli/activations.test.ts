@@ -47,6 +47,27 @@ describe('narrowfire activations', () => {
     ]);
   });
 
+  test('states its memory, and runs in groups of layers within a bound', async () => {
+    const whole = await activations('stories260K', '--ids', '1,2,3', '--sites', 'resid_post.4');
+    expect(whole.stderr).toMatch(/^memory: at most \d+ MB, in 1 group of layers\n/);
+    const before = readTensors(join(folder, 'a.safetensors')).floats.get('resid_post.4');
+    const bound = ['--memory', '140.5MB'];
+    const ran = await activations(
+      'stories260K',
+      '--ids',
+      '1,2,3',
+      '--sites',
+      'resid_post.4',
+      ...bound,
+    );
+    expect(ran.stderr).toMatch(/in [2-5] groups of layers\n/);
+    expect(readTensors(join(folder, 'a.safetensors')).floats.get('resid_post.4')).toEqual(before);
+    const little = await activations('stories260K', '--ids', '1', '--memory', '50MB');
+    expect(little).toMatchObject({ code: 4 });
+    expect(little.stderr).toContain('even block by block');
+    expect((await activations('stories260K', '--ids', '1', '--memory', 'much')).code).toBe(2);
+  });
+
   test.each([
     [['--ids', '1,x'], '"x" is not a token id'],
     [['--ids', '1,512'], 'id 512 is beyond the 512 tokens'],
