@@ -14,6 +14,7 @@ import { addFeaturesCommand } from './commands/features.ts';
 import { addRulesCommand } from './commands/rules.ts';
 import { addSaeCommand } from './commands/sae.ts';
 import { addScanCommand } from './commands/scan.ts';
+import { addSchemaCommand } from './commands/schema.ts';
 import { exitCodeOfError } from './exit.ts';
 import { type Io, processIo } from './io.ts';
 
@@ -67,6 +68,7 @@ export function createProgram(host: CommandHost): Command {
   addRulesCommand(program, host);
   addDoctorCommand(program, host);
   addCacheCommand(program, host);
+  addSchemaCommand(program, host);
   addCompletionCommand(program, host);
   return program;
 }

@@ -1,4 +1,4 @@
-/** The published JSON schema of a rule file (`rules/schema.json`), made from the schema that the loader uses. */
+/** The published JSON schema of a rule file (`schemas/rule.schema.json`), made from the schema that the loader uses. */
 import { z } from 'zod';
 import { ruleFile } from './rule.ts';
 

@@ -101,6 +101,10 @@ const resultSchema = z.looseObject({
   ),
 });
 
+export function resultJsonSchema(): Readonly<Record<string, unknown>> {
+  return { ...z.toJSONSchema(resultSchema, { target: 'draft-7' }), title: 'narrowfire result v1' };
+}
+
 /** @throws ScanError `E_FORMAT` when it is no result of this version. */
 export function parseResult(text: string, file: string): ScanResult {
   let value: unknown;

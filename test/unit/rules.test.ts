@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest';
 import type { Evidence } from '../../src/evidence/evidence.ts';
 import { BUILTIN_RULES, loadRules, ruleFolders } from '../../src/judge/load-rules.ts';
 import { runRuleCases } from '../../src/judge/rule-cases.ts';
-import { ruleJsonSchema } from '../../src/judge/rule-schema.ts';
 import { findTaxon, loadTaxonomies } from '../../src/judge/taxonomy.ts';
 import { runFileStage } from '../../src/scan/file-stage.ts';
 import { findTargets } from '../../src/scan/targets.ts';
@@ -68,11 +67,6 @@ describe('the rule folder', () => {
       .map((entry) => join(BUILTIN_RULES, entry.name));
     expect(ruleFolders(BUILTIN_RULES)).toEqual(folders.toSorted());
     for (const rule of rules) expect(rule.id).toMatch(/^NF[123459]\d{3}$/);
-  });
-
-  it('publishes the schema that the loader uses', () => {
-    const published: unknown = JSON.parse(readFileSync(join(BUILTIN_RULES, 'schema.json'), 'utf8'));
-    expect(published).toEqual(JSON.parse(JSON.stringify(ruleJsonSchema())));
   });
 
   it('carries ATLAS ids with the names of the pinned release', () => {
