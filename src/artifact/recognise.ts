@@ -120,13 +120,17 @@ function* contentReadings(source: ByteSource, head: Uint8Array): Generator<strin
     if (pickleLikelihood(source) === 'calls') yield 'pickle';
     return;
   }
+  let strong = false;
   for (const { format, offset, bytes } of MAGICS) {
-    if (bytes.every((byte, i) => head[offset + i] === byte)) yield format;
+    if (!bytes.every((byte, i) => head[offset + i] === byte)) continue;
+    strong = true;
+    yield format;
   }
   if (Buffer.from(head.subarray(0, 64)).toString('latin1').startsWith('version https://git-lfs'))
     yield 'lfs-pointer';
   const pickle = pickleLikelihood(source);
-  if (pickle !== 'no') yield 'pickle';
+  // Behind a magic number, chance opcodes are common and only a stream that acts is a second reading.
+  if (pickle === 'calls' || (pickle !== 'no' && !strong)) yield 'pickle';
 }
 
 /** An 8-byte header length that fits the file, then a JSON object. */

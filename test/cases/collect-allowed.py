@@ -178,7 +178,7 @@ def torch():
         if module == "torch.nn.functional":
             groups[module].extend(functions)
     for module, names in {
-        "torch": """Tensor Size Generator device dtype layout memory_format Storage
+        "torch": """ScriptObject Tensor Size Generator device dtype layout memory_format Storage
             FloatStorage DoubleStorage HalfStorage BFloat16Storage LongStorage IntStorage ShortStorage CharStorage ByteStorage BoolStorage
             ComplexFloatStorage ComplexDoubleStorage QUInt8Storage QInt8Storage QInt32Storage QUInt4x2Storage QUInt2x4Storage
             FloatTensor DoubleTensor HalfTensor BFloat16Tensor LongTensor IntTensor ShortTensor CharTensor ByteTensor BoolTensor
@@ -198,6 +198,9 @@ def torch():
         "torch.nn.parameter": ["Parameter", "Buffer", "UninitializedParameter"],
         "torch.nn": ["Parameter"],
         "torch.functional": ["norm", "einsum"],
+        "torch._C._nn": ["gelu", "silu", "relu6", "softplus", "log_sigmoid", "hardtanh", "hardsigmoid", "hardswish", "leaky_relu", "elu_", "linear", "mish", "one_hot", "scaled_dot_product_attention"],
+        "torch.jit._pickle": ["build_intlist", "build_tensorlist", "build_doublelist", "build_boollist", "build_tensor_from_id", "restore_type_tag"],
+        "__torch__": ["*"],
         "torch.utils.data.dataset": ["TensorDataset", "Subset"],
         "torch.distributed._shard.api": ["_shard_tensor"],
         "torch.random": ["Generator"],

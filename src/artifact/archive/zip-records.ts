@@ -67,13 +67,12 @@ function endRecord(
   let directoryOffset = tail.readUInt32LE(at + 16);
   let byteOffset = start + at;
   const endOffset = Math.min(source.size, byteOffset + 22 + tail.readUInt16LE(at + 20));
-  if (directoryOffset === 0xffffffff || directoryBytes === 0xffffffff) {
-    const wide = end64(source, byteOffset);
-    if (wide !== undefined) {
-      directoryBytes = wide.directoryBytes;
-      directoryOffset = wide.directoryOffset;
-      byteOffset = wide.byteOffset;
-    }
+  // torch always writes the 64-bit record, and Python prefers it whenever it is there.
+  const wide = end64(source, byteOffset);
+  if (wide !== undefined) {
+    directoryBytes = wide.directoryBytes;
+    directoryOffset = wide.directoryOffset;
+    byteOffset = wide.byteOffset;
   }
   if (directoryBytes > byteOffset) return undefined;
   return { byteOffset, directoryBytes, directoryOffset, endOffset };

@@ -337,10 +337,15 @@ export class PickleMachine {
   }
 
   #persistent(id: Value): void {
-    const isStorage =
-      id.kind === 'tuple' && id.items[0]?.kind === 'text' && id.items[0].text === 'storage';
+    const tag = id.kind === 'tuple' && id.items[0]?.kind === 'text' ? id.items[0].text : '';
     this.#observer.persistent?.(id, this.#site);
-    if (!isStorage) this.#observer.anomaly('persistent-id', show(id, 120), this.#site);
+    const type = id.kind === 'tuple' ? id.items[1] : undefined;
+    if (tag === 'module' && type !== undefined) {
+      // torch's old format wraps classes with their source; its loader gives back the class.
+      this.#push(type);
+      return;
+    }
+    if (tag !== 'storage') this.#observer.anomaly('persistent-id', show(id, 120), this.#site);
     this.#push({ kind: 'persistent', id });
   }
 

@@ -34,6 +34,8 @@ export function pickleLikelihood(source: ByteSource, offset = 0): PickleLikeliho
         if (imports) return 'imports';
         return proto || count >= 3 ? 'data' : 'no';
       }
+      // A zip file begins with the opcode of a text id; real ids of protocol 0 are printable.
+      if (opcode.name === 'PERSID' && !/^[\x20-\x7e]*$/.test(latin1(bytes))) return 'no';
       if (opcode.name === 'PROTO') {
         if (number > 5) return 'no';
         proto = true;

@@ -5,7 +5,7 @@
 import type { CallableRating } from '../../../evidence/pickle.ts';
 
 export interface NameLists {
-  /** Exact constructors that ordinary checkpoints call. */
+  /** Exact constructors that ordinary checkpoints call; `prefix.*` only for names that Python cannot import. */
   readonly allowed: readonly ReadonlySet<string>[];
   /** Exact names, `prefix.*` for whole modules, `*.part` for an attribute that is reached through anything. */
   readonly gadgets: ReadonlySet<string>;
@@ -21,6 +21,8 @@ export function rateName(name: string, called: boolean, lists: NameLists): NameR
   if (lists.allowed.some((set) => set.has(name))) return 'allowed';
   if (lists.codeBuilders.has(name)) return 'code';
   const parts = name.split('.');
+  // Names in `__torch__` are TorchScript types of the archive's own code, not Python imports.
+  if (lists.allowed.some((set) => set.has(`${parts[0]}.*`))) return 'allowed';
   if (isGadget(name, parts, lists.gadgets)) return 'gadget';
   if (parts.includes('?')) return 'unresolved';
   if (called && lists.functionsOf.has(parts[0] as string) && isFunctionName(parts)) return 'gadget';
