@@ -2,7 +2,7 @@
 import { ggufCases } from './gguf.ts';
 import { graphCases } from './graphs.ts';
 import { kerasCases } from './keras.ts';
-import { objectCases } from './objects.ts';
+import { objectCases, zippedCases } from './objects.ts';
 import { onnxCases } from './onnx.ts';
 import type { RuleCase } from './rule-case.ts';
 import { safetensorsCases } from './safetensors.ts';
@@ -14,4 +14,5 @@ export const FORMAT_CASES: readonly RuleCase[] = [
   ...kerasCases,
   ...graphCases,
   ...objectCases,
+  ...zippedCases,
 ];

@@ -143,6 +143,7 @@ export const graphCases: readonly RuleCase[] = [
   }),
   ...casesOf('keras-unsafe-layer', {
     'positive-lambda.h5': fixture('hostile/lambda.h5'),
+    'positive-lambda.keras': fixture('hostile/lambda.keras'),
     'positive-many-attributes-latest.h5': fixture('hostile/model-config-latest.h5'),
     'negative-functional.h5': fixture('ordinary/functional.h5'),
     'negative-functional.keras': fixture('ordinary/functional.keras'),

@@ -37,8 +37,10 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'flex-read.tflite': 'operator-touches-files',
   'frozen-read.pb': 'operator-touches-files',
   'lambda.h5': 'keras-unsafe-layer',
+  'lambda.keras': 'keras-unsafe-layer',
   'model-config-earliest.h5': 'keras-unsafe-layer',
   'model-config-latest.h5': 'keras-unsafe-layer',
+  'operator.skops': 'unsafe-type',
   'saved-model-files': 'operator-touches-files',
   'saved-model-python': 'operator-runs-code',
 };
