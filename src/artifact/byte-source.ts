@@ -72,6 +72,17 @@ export class MemorySource implements ByteSource {
   }
 }
 
+/** The first bytes of something longer that was not decoded to its end. */
+export class HeadSource extends MemorySource {
+  /** What the archive says the whole has. */
+  readonly declaredBytes: number;
+
+  constructor(head: Uint8Array, declaredBytes: number, name: string) {
+    super(head, name);
+    this.declaredBytes = declaredBytes;
+  }
+}
+
 /** A window of another source: a member stored uncompressed, a tensor's bytes. */
 export class SliceSource implements ByteSource {
   readonly size: number;

@@ -21,8 +21,15 @@ const MAX_HEADER_BYTES = 1_048_576;
 const USUAL_HEADER_BYTES = 65_535;
 const HEADER_KEYS = ['descr', 'fortran_order', 'shape'];
 
-/** @throws ScanError `E_FORMAT`, `E_TRUNCATED`, `E_LIMIT` for a header that cannot be read */
-export function readNpyHeader(source: ByteSource, sink: ProblemSink = throwProblem): NpyHeader {
+/**
+ * @param totalBytes of the file, where `source` is only its head
+ * @throws ScanError `E_FORMAT`, `E_TRUNCATED`, `E_LIMIT` for a header that cannot be read
+ */
+export function readNpyHeader(
+  source: ByteSource,
+  sink: ProblemSink = throwProblem,
+  totalBytes: number = source.size,
+): NpyHeader {
   const cursor = new Cursor(source);
   if (Buffer.from(cursor.bytes(6)).toString('latin1') !== '\x93NUMPY') {
     throw new ScanError('E_FORMAT', 'not a NumPy magic', { byteOffset: 0 });
@@ -56,7 +63,7 @@ export function readNpyHeader(source: ByteSource, sink: ProblemSink = throwProbl
     holdsObjects: type.objects,
     dataOffset: cursor.at,
   };
-  if (!header.holdsObjects) checkSize(header, source.size, sink);
+  if (!header.holdsObjects) checkSize(header, totalBytes, sink);
   return header;
 }
 

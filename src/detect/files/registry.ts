@@ -6,7 +6,6 @@ import { FORMAT_DETECTORS } from './formats.ts';
 import { hydraTargetDetector } from './hydra-targets.ts';
 import { knownBadDetector } from './known-bad.ts';
 import { lfsPointerDetector } from './lfs-pointer.ts';
-import { npyObjectDetector } from './pickle/npy-objects.ts';
 import { pickleDetector } from './pickle/pickle-detector.ts';
 import { secretDetector } from './secrets.ts';
 import { chatTemplateDetector } from './template/detector.ts';
@@ -15,7 +14,6 @@ export const FILE_DETECTORS: readonly FileDetector[] = [
   ...FORMAT_DETECTORS,
   archiveDetector,
   compressedDetector,
-  npyObjectDetector,
   pickleDetector,
   chatTemplateDetector,
   hydraTargetDetector,

@@ -145,9 +145,9 @@ export function problemSink(subject: FileSubject, report: FileReport, tally: Tal
         ...(key !== undefined && { key: shown(key) }),
       },
     );
-    if (content === 'data' && byteLength !== undefined && byteLength >= 4 && passedOn < 16) {
+    const length = Math.min(byteLength ?? 0, subject.source.size - byteOffset);
+    if (content === 'data' && length >= 4 && passedOn < 16) {
       passedOn++;
-      const length = Math.min(byteLength, subject.source.size - byteOffset);
       const name = `${problem.problem}@${byteOffset}`;
       report.nested(name, new SliceSource(subject.source, byteOffset, length, name));
     }
@@ -155,6 +155,8 @@ export function problemSink(subject: FileSubject, report: FileReport, tally: Tal
 }
 
 function contentOf({ source }: FileSubject, problem: FormatProblem): 'zero' | 'data' {
+  // Of a long archive member only the head is here.
+  if (problem.byteOffset > source.size) return 'data';
   const end = Math.min(problem.byteOffset + (problem.byteLength ?? 0), source.size);
   const head = Math.min(SAMPLE_BYTES, end - problem.byteOffset);
   const parts = [

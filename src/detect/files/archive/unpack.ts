@@ -2,9 +2,10 @@
  * Turns a member of an archive, or a compressed file, into a nested source: small ones whole, large ones
  * of no interest by their head only. Bombs are stopped and said, broken ends keep what came before.
  */
-import { type ByteSource, MemorySource } from '../../../artifact/byte-source.ts';
+import { type ByteSource, HeadSource, MemorySource } from '../../../artifact/byte-source.ts';
 import type { ByteStream } from '../../../artifact/compression/byte-stream.ts';
 import { type Expansion, expand } from '../../../artifact/compression/expand.ts';
+import { readNpyHeader } from '../../../artifact/numpy/npy.ts';
 import { recognise } from '../../../artifact/recognise.ts';
 import { ScanError } from '../../../errors.ts';
 import type { FileSubject } from '../detector.ts';
@@ -32,7 +33,7 @@ export function unpack(
     const { format } = recognise(new MemorySource(head, packed.name), packed.name);
     const objects = format === 'npy' && holdsObjects(head);
     if (PLAIN_FORMATS.has(format) && !objects)
-      return { source: new MemorySource(head, packed.name) };
+      return { source: new HeadSource(head, declaredBytes, packed.name) };
   }
   let bomb: Unpacked['bomb'];
   const expansion = expand(open, packed.name, {
@@ -62,9 +63,12 @@ function headOf(open: () => ByteStream): Uint8Array {
   return head.subarray(0, done);
 }
 
-/** The header of a `.npy` names the type `O`. */
-export function holdsObjects(head: Uint8Array): boolean {
-  const text = Buffer.from(head.subarray(0, 65_536)).toString('latin1');
-  const header = text.slice(8, text.indexOf('\n') + 1);
-  return /'descr':[^}]*'[|<>=]?O\d*'/.test(header);
+/** An array of objects is a pickle; a header that cannot be read may be one. */
+function holdsObjects(head: Uint8Array): boolean {
+  try {
+    return readNpyHeader(new MemorySource(head, 'head'), () => undefined).holdsObjects;
+  } catch (error) {
+    if (error instanceof ScanError) return true;
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 /** NumPy arrays: header literals, sizes, and the pickle that an array of objects is. */
-import { SliceSource } from '../../../artifact/byte-source.ts';
+import { HeadSource, SliceSource } from '../../../artifact/byte-source.ts';
 import { readNpyHeader } from '../../../artifact/numpy/npy.ts';
 import type { FileDetector } from '../detector.ts';
 import { Tally } from '../tally.ts';
@@ -12,7 +12,8 @@ export const npyDetector: FileDetector = {
     const tally = new Tally(subject);
     const { source } = subject;
     try {
-      const header = readNpyHeader(source, problemSink(subject, report, tally));
+      const totalBytes = source instanceof HeadSource ? source.declaredBytes : source.size;
+      const header = readNpyHeader(source, problemSink(subject, report, tally), totalBytes);
       if (!header.holdsObjects || header.dataOffset >= source.size) return;
       const length = source.size - header.dataOffset;
       report.nested(

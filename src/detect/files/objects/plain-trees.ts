@@ -1,4 +1,5 @@
 /** Formats that hold plain data only: structure and texts of Flax MessagePack; what is not read is said. */
+import { HeadSource } from '../../../artifact/byte-source.ts';
 import { walkMsgpack } from '../../../artifact/msgpack.ts';
 import type { FileDetector, FileSubject } from '../detector.ts';
 import { shown, Tally, whatOf } from '../tally.ts';
@@ -9,7 +10,8 @@ const FLAX_EXTENSIONS = new Set([1, 2, 3, 255]);
 
 export const msgpackDetector: FileDetector = {
   name: 'msgpack',
-  accepts: ({ path, member, format }) => format === 'unknown' && /\.msgpack$/i.test(member ?? path),
+  accepts: ({ path, member, format, source }) =>
+    format === 'unknown' && /\.msgpack$/i.test(member ?? path) && !(source instanceof HeadSource),
   inspect(subject, report) {
     const tally = new Tally(subject);
     const sink = problemSink(subject, report, tally);

@@ -54,6 +54,13 @@ describe('readNpyHeader', () => {
     });
   });
 
+  it('believes the archive about the length of an array whose end was not decoded', () => {
+    const whole = npyFile(npyHeader("'<f4'", '(9,)'), Buffer.alloc(36));
+    const head = new MemorySource(whole.subarray(0, 140), 'x');
+    expect(() => readNpyHeader(head)).toThrow(/needs 36 bytes/);
+    expect(readNpyHeader(head, undefined, whole.byteLength).shape).toEqual([9]);
+  });
+
   it('throws for a loader what it lists for the file stage', () => {
     expect(() => read(npyFile(npyHeader("'<f4'", '(9,)'), Buffer.alloc(4)))).toThrow(
       /needs 36 bytes, 4 follow/,
