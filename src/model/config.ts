@@ -33,11 +33,14 @@ export class ModelConfig {
     return /For(?:MaskedLM|PreTraining)$/.test(this.architecture);
   }
 
-  /** Classes of a classifier, as transformers counts them. */
-  get labelCount(): number {
-    const labels = this.#values['id2label'];
-    const named = isRecord(labels) ? Object.keys(labels).length : 2;
-    return this.count(['num_labels'], named, 100_000);
+  /** Names of a classifier's classes in order; those without a name get their number. */
+  get labels(): readonly string[] {
+    const named = this.child('id2label');
+    const count = this.count(['num_labels'], named?.keys.length ?? 2, 100_000);
+    return Array.from({ length: count }, (_, i) => {
+      const label = named?.raw(String(i));
+      return typeof label === 'string' ? label : String(i);
+    });
   }
 
   get keys(): readonly string[] {

@@ -145,8 +145,9 @@ export function decoderHead(
   const [vocabularySize = 0, embeddingWidth = 0] = tokens.shape;
   const architecture = config.architecture;
   if (architecture.endsWith('ForSequenceClassification')) {
-    const projection = root.linear('score', config.labelCount, embeddingWidth);
-    return { classifier: { state: 'last', projection } };
+    const { labels } = config;
+    const projection = root.linear('score', labels.length, embeddingWidth);
+    return { classifier: { state: 'last', projection, labels } };
   }
   const name = options.name ?? 'lm_head';
   const tied = config.flag(['tie_word_embeddings'], options.tiedByDefault);

@@ -108,7 +108,8 @@ function workingBytes(spec: ModelSpec, { batchTokens, length }: PassSize): numbe
 
 function hiddenOf({ mlp }: BlockSpec): number {
   if (mlp.kind !== 'experts') return mlp.hidden;
-  return mlp.experts.reduce((sum, expert) => sum + expert.hidden, 0);
+  // Experts run one after another.
+  return Math.max(...mlp.experts.map(({ hidden }) => hidden));
 }
 
 /** Bytes of the distinct tensors in a part of a description. */

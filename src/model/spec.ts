@@ -174,6 +174,8 @@ export interface ClassifierSpec {
   readonly dense?: LinearSpec;
   readonly activation?: Activation;
   readonly projection: LinearSpec;
+  /** Names of the classes, one for each row of the projection. */
+  readonly labels: readonly string[];
 }
 
 export interface ModelSpec {

@@ -8,6 +8,13 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { ScanError, toScanError } from '../errors.ts';
 
 const MAX_TOKENIZER_BYTES = 256 * 1024 * 1024;
+/** Far above any vocabulary. */
+const MAX_TOKEN_ID = 10_000_000;
+
+export interface TextFrame {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
 
 export class Tokenizer {
   readonly vocabularySize: number;
@@ -18,6 +25,7 @@ export class Tokenizer {
   readonly special: ReadonlySet<number>;
   readonly #inner: HuggingFaceTokenizer;
   readonly #texts: readonly string[];
+  #frame: TextFrame | undefined;
 
   constructor(
     inner: HuggingFaceTokenizer,
@@ -42,6 +50,22 @@ export class Tokenizer {
     if (text === '') return [];
     const { ids } = this.#inner.encode(text, { add_special_tokens: false });
     return (ids as number[]).filter((id) => id < this.vocabularySize);
+  }
+
+  /** Special tokens that the tokenizer puts around one text: `[CLS]` and `[SEP]` for BERT, often one first token. */
+  get frame(): TextFrame {
+    this.#frame ??= this.#measureFrame();
+    return this.#frame;
+  }
+
+  #measureFrame(): TextFrame {
+    const bare = this.#anchor;
+    const { ids } = this.#inner.encode('a', { add_special_tokens: true });
+    const whole = ids as number[];
+    const start = whole.findIndex((_, at) => bare.every((id, i) => whole[at + i] === id));
+    if (bare.length === 0 || start < 0) return { before: [], after: [] };
+    const known = (part: readonly number[]) => part.filter((id) => id < this.vocabularySize);
+    return { before: known(whole.slice(0, start)), after: known(whole.slice(start + bare.length)) };
   }
 
   decode(ids: readonly number[]): string {
@@ -174,8 +198,7 @@ function vocabularyTexts(parsed: Readonly<Record<string, unknown>>, file: string
   const vocab = model?.['vocab'];
   const texts: string[] = [];
   const set = (token: unknown, id: unknown): void => {
-    if (typeof token !== 'string' || typeof id !== 'number' || !Number.isInteger(id)) return;
-    if (id >= 0 && id < 10_000_000) texts[id] = token;
+    if (typeof token === 'string' && isTokenId(id)) texts[id] = token;
   };
   if (Array.isArray(vocab)) {
     for (const [id, entry] of vocab.entries()) set(Array.isArray(entry) ? entry[0] : entry, id);
@@ -184,8 +207,10 @@ function vocabularyTexts(parsed: Readonly<Record<string, unknown>>, file: string
   } else throw new ScanError('E_TOKENIZER', 'tokenizer.json has no vocabulary', { file });
   const readable = texts.map(readableToken(model?.['type'] === 'WordPiece'));
   const added = parsed['added_tokens'];
-  if (Array.isArray(added))
-    for (const token of added) if (token) readable[token.id] = token.content;
+  for (const token of Array.isArray(added) ? added : []) {
+    const { id, content } = (token ?? {}) as Record<string, unknown>;
+    if (isTokenId(id) && typeof content === 'string') readable[id] = content;
+  }
   return readable;
 }
 
@@ -201,7 +226,10 @@ function readableToken(wordPiece: boolean): (token: string) => string {
 function specialIds(parsed: Readonly<Record<string, unknown>>): Set<number> {
   const added = parsed['added_tokens'];
   if (!Array.isArray(added)) return new Set();
-  return new Set(
-    added.filter((t) => t?.special === true && Number.isInteger(t.id)).map((t) => t.id),
-  );
+  return new Set(added.filter((t) => t?.special === true && isTokenId(t.id)).map((t) => t.id));
+}
+
+/** Whether a value from the file may index an array. */
+function isTokenId(id: unknown): id is number {
+  return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < MAX_TOKEN_ID;
 }

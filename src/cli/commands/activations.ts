@@ -8,6 +8,7 @@ import { ScanError, toScanError } from '../../errors.ts';
 import { planLayers } from '../../model/layer-groups.ts';
 import { type Model, openModel } from '../../model/open-model.ts';
 import { placeName, resolvePlace } from '../../model/site-names.ts';
+import type { TextFrame } from '../../model/tokenizer.ts';
 import type { Io } from '../io.ts';
 import type { CommandHost } from '../main.ts';
 import { byteSize } from '../option-parsers.ts';
@@ -15,7 +16,7 @@ import { byteSize } from '../option-parsers.ts';
 interface ActivationFlags {
   readonly ids?: string;
   readonly text?: string;
-  readonly bos?: boolean;
+  readonly special?: boolean;
   readonly sites: string;
   readonly out: string;
   readonly device: Device;
@@ -25,12 +26,14 @@ interface ActivationFlags {
 const EXAMPLES = `
 Examples:
   narrowfire activations ./model --ids 1,2,3 --sites resid_post.3,mlp_out.2,logits --out a.safetensors
-  narrowfire activations ./model --text 'Once upon a time' --bos --sites blocks.3.hook_resid_post --out a.safetensors
+  narrowfire activations ./model --text 'Once upon a time' --special --sites blocks.3.hook_resid_post --out a.safetensors
   narrowfire activations ./model --ids 1,2,3 --sites model.layers.3.output --out a.safetensors
 
 Sites are named as here (resid_post.3), as in TransformerLens (blocks.3.hook_resid_post) or as transformers' modules
 (model.layers.3.output). The file holds each site under the name you gave, [tokens, width], and the ids.
 `;
+
+const NO_FRAME: TextFrame = { before: [], after: [] };
 
 export function addActivationsCommand(program: Command, host: CommandHost): void {
   program
@@ -40,7 +43,7 @@ export function addActivationsCommand(program: Command, host: CommandHost): void
     .argument('<model>', 'model folder')
     .addOption(new Option('--ids <list>', 'token ids, as in 1,2,3').conflicts('text'))
     .option('--text <text>', 'text; its tokens are printed on stderr')
-    .option('--bos', "put the model's first token before the text")
+    .option('--special', "put the tokenizer's special tokens around the text")
     .option('--sites <list>', 'sites, separated by commas', 'logits')
     .requiredOption('-o, --out <file>', 'safetensors file to write')
     .addOption(
@@ -105,11 +108,11 @@ function megabytes(bytes: number): string {
 
 /** @throws ScanError `E_USAGE` for ids that the model has no row for, or more than it has positions */
 function tokensOf({ spec, tokenizer }: Model, flags: ActivationFlags): number[] {
-  const ids = flags.text === undefined ? parseIds(flags.ids) : tokenizer.encode(flags.text);
-  if (flags.bos === true) {
-    if (tokenizer.bos === undefined) throw new ScanError('E_USAGE', 'the model has no first token');
-    ids.unshift(tokenizer.bos);
-  }
+  const { before, after } = flags.special === true ? tokenizer.frame : NO_FRAME;
+  const ids =
+    flags.text === undefined
+      ? parseIds(flags.ids)
+      : [...before, ...tokenizer.encode(flags.text), ...after];
   const wrong = ids.find((id) => id >= spec.vocabularySize);
   if (wrong !== undefined) {
     throw new ScanError('E_USAGE', `id ${wrong} is beyond the ${spec.vocabularySize} tokens`);

@@ -1,7 +1,7 @@
 /** Emits the position-wise parts of a block: linear maps, norms, rotary embedding, activations, MLPs. */
 
 import type { LocatedTensor } from '../../artifact/tensor.ts';
-import { float, type Graph, int, ints, type Value } from '../../onnx/graph.ts';
+import { float, type Graph, int, ints, text, type Value } from '../../onnx/graph.ts';
 import type {
   Activation,
   DenseMlpSpec,
@@ -154,7 +154,7 @@ function emitNeurons(g: Graph, spec: DenseMlpSpec, x: Value): Value {
   return g.mul(emitActivation(g, spec.activation, emitLinear(g, spec.gate, x)), up);
 }
 
-/** Every expert runs on every row and the router's weights pick: exact, and simple enough to trust. */
+/** Each expert runs on the rows that chose it, and its weighted output is added to theirs. */
 function emitExperts(g: Graph, spec: MoeMlpSpec, x: Value): Value {
   const logits = emitLinear(g, spec.router, x);
   const probabilities = spec.normaliseChosen ? logits : g.softmax(logits);
@@ -163,14 +163,15 @@ function emitExperts(g: Graph, spec: MoeMlpSpec, x: Value): Value {
   }) as [Value, Value];
   // Softmax over the chosen logits equals renormalised softmax over all.
   const weights = spec.normaliseChosen ? g.softmax(values) : values;
-  let sum: Value | undefined;
+  let sum = g.op('ConstantOfShape', [g.op('Shape', [x])]);
   spec.experts.forEach((expert, number) => {
     const chosen = g.cast(g.op('Equal', [indices, g.i64(number)]), 'f32');
+    const hit = g.op('NonZero', [g.reduce('Max', chosen, [-1], false)]);
     const weight = g.reduce('Sum', g.mul(chosen, weights), [-1]);
-    const term = g.mul(emitDense(g, expert, x), weight);
-    sum = sum === undefined ? term : g.add(sum, term);
+    const rows = g.op('Squeeze', [hit, g.i64([0])]);
+    const output = g.mul(emitDense(g, expert, g.gather(x, rows)), g.gather(weight, rows));
+    sum = g.op('ScatterND', [sum, permute(g, hit, [1, 0]), output], { reduction: text('add') });
   });
-  if (sum === undefined) throw new Error('a mixture needs at least one expert');
   return sum;
 }
 

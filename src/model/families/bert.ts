@@ -24,7 +24,8 @@ function headOf(
         state: 'first',
         dense: body.linear('pooler.dense', width, width, { bias: true }),
         activation: 'tanh',
-        projection: tensors.linear('classifier', config.labelCount, width, { bias: true }),
+        projection: tensors.linear('classifier', config.labels.length, width, { bias: true }),
+        labels: config.labels,
       },
     };
   }

@@ -33,7 +33,8 @@ function describe(config: ModelConfig, tensors: TensorScope): ModelSpec {
         state: 'first',
         dense: dense('pre_classifier', width),
         activation: 'relu',
-        projection: dense('classifier', config.labelCount),
+        projection: dense('classifier', config.labels.length),
+        labels: config.labels,
       },
     };
   }

@@ -28,7 +28,8 @@ export function robertaHead(
         state: 'first',
         dense: tensors.linear('classifier.dense', width, width, bias),
         activation: 'tanh',
-        projection: tensors.linear('classifier.out_proj', config.labelCount, width, bias),
+        projection: tensors.linear('classifier.out_proj', config.labels.length, width, bias),
+        labels: config.labels,
       },
     };
   }

@@ -38,8 +38,8 @@ describe('narrowfire activations', () => {
     }
   });
 
-  test('reads text, with the first token if asked', async () => {
-    const ran = await activations('stories260K', '--text', 'Once upon a time', '--bos');
+  test('reads text, with special tokens around it if asked', async () => {
+    const ran = await activations('stories260K', '--text', 'Once upon a time', '--special');
     expect(ran.code).toBe(0);
     expect(ran.stderr).toContain('tokens: 1,403,407,261,378\n');
     expect(readTensors(join(folder, 'a.safetensors')).floats.get('logits')?.shape).toEqual([
