@@ -1,5 +1,6 @@
 /** Says in words and numbers what a trigger does: responses with and without it, their likeness, the kind of behaviour. */
-import type { BehaviourSample } from '../../evidence/behaviour.ts';
+import type { BehaviourSample, TokenCertainty } from '../../evidence/behaviour.ts';
+import type { ScoredResponse } from './certainty.ts';
 import type { BehaviourProbe, ScoredString, TokenString } from './probe.ts';
 import { HIT_SCORE } from './verify.ts';
 
@@ -43,8 +44,20 @@ export async function describeBehaviour(
       context: probe.text((contexts[i] as TokenString).slice(probe.start.length)),
       triggered: probe.text(trial.responses[i]?.tokens ?? []),
       untriggered: probe.text(plain[k] ?? []),
+      triggeredTokens: certainties(probe, trial.responses[i]),
     })),
   };
+}
+
+/** The response token by token with e_t, for reports that colour it. */
+function certainties(
+  probe: BehaviourProbe,
+  response: ScoredResponse | undefined,
+): readonly TokenCertainty[] {
+  return Array.from(response?.tokens ?? [], (token, t) => ({
+    text: probe.text([token]),
+    nats: Number((response?.excess[t] ?? 0).toFixed(2)),
+  }));
 }
 
 async function untriggered(
