@@ -5,7 +5,9 @@
  */
 import { ScanError } from '../../errors.ts';
 import { type CallContext, evaluateCall } from './call.ts';
+import { ascii, littleEndianLong, memoKey, unescapeUnicode, unquote, utf8 } from './literals.ts';
 import { canonicalName } from './names.ts';
+import type { PickleObserver, Site } from './observer.ts';
 import type { Instruction, PickleReader } from './reader.ts';
 import {
   addEntry,
@@ -22,35 +24,6 @@ import {
   type Value,
   weightOf,
 } from './values.ts';
-
-/** Where in the stream something happened. */
-export interface Site {
-  readonly byteOffset: number;
-  readonly byteLength: number;
-  readonly opcode: string;
-}
-
-export type WriteKind = 'attributes' | 'items';
-
-/** What the machine tells; called in stream order. */
-export interface PickleObserver {
-  imported(value: Value & { kind: 'global' }, site: Site): void;
-  called(callee: Value, args: readonly Value[], site: Site): void;
-  written(kind: WriteKind, target: Value, key: Value, site: Site): void;
-  anomaly(
-    kind: 'persistent-id' | 'extension-code' | 'memo-missing',
-    detail: string,
-    site: Site,
-  ): void;
-  expansion(weight: number, site: Site): void;
-  bytesConstant(value: BytesValue, site: Site): void;
-  /** An instance got its state; may move `reader.offset` over raw data that a loader reads itself. */
-  built(instance: ResultValue, state: Value, reader: PickleReader): void;
-  /** A persistent id, which the loader resolves. */
-  persistent?(id: Value, site: Site): void;
-  /** Called every few thousand instructions. */
-  tick(): void;
-}
 
 const MAX_MEMO = 4_000_000;
 const MAX_STACK = 4_000_000;
@@ -461,46 +434,4 @@ export class PickleMachine {
 /** `functools.partial` keeps its function and arguments in its state. */
 function isPartial(value: ResultValue): boolean {
   return value.callee.kind === 'global' && value.callee.name === 'functools.partial';
-}
-
-function ascii(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-}
-
-function utf8(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-}
-
-/** Python's `int()` takes spaces, underscores, a sign and leading zeros; equal numbers must be one key. */
-function memoKey(line: Uint8Array): number | string {
-  const raw = ascii(line).trim().replaceAll('_', '');
-  return /^[+-]?\d{1,15}$/.test(raw) ? Number(raw) : raw;
-}
-
-function littleEndianLong(bytes: Uint8Array): number {
-  if (bytes.byteLength === 0) return 0;
-  if (bytes.byteLength > 64) return Number.POSITIVE_INFINITY;
-  let value = 0;
-  for (let i = bytes.byteLength - 1; i >= 0; i--) value = value * 256 + (bytes[i] as number);
-  const negative = ((bytes.at(-1) as number) & 0x80) !== 0;
-  return negative ? value - 256 ** bytes.byteLength : value;
-}
-
-/** Protocol 0 strings are Python literals: `'it\'s'`. */
-function unquote(literal: string): string {
-  const inner = literal.trim().replace(/^['"]|['"]$/g, '');
-  return inner.replaceAll(/\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)/g, (whole, code: string) => {
-    if (code.startsWith('x') && code.length === 3)
-      return String.fromCharCode(Number.parseInt(code.slice(1), 16));
-    if (/^[0-7]/.test(code)) return String.fromCharCode(Number.parseInt(code, 8) & 0xff);
-    const plain: Record<string, string> = { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'" };
-    return plain[code] ?? (code === '"' ? '"' : whole);
-  });
-}
-
-function unescapeUnicode(raw: string): string {
-  return raw.replaceAll(/\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})/g, (whole, short, long) => {
-    const code = Number.parseInt(short ?? long, 16);
-    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-  });
 }

@@ -4,7 +4,8 @@
  */
 import type { ArchiveMember } from '../../../artifact/archive/member.ts';
 import { type ByteSource, MissingRange } from '../../../artifact/byte-source.ts';
-import { PickleMachine, type PickleObserver } from '../../../artifact/pickle/machine.ts';
+import { PickleMachine } from '../../../artifact/pickle/machine.ts';
+import type { PickleObserver } from '../../../artifact/pickle/observer.ts';
 import { PickleReader } from '../../../artifact/pickle/reader.ts';
 import { escapeText, type Value } from '../../../artifact/pickle/values.ts';
 import { ScanError } from '../../../errors.ts';

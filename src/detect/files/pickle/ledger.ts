@@ -1,7 +1,7 @@
 /**
  * Collects what one pickle stream does and turns it into evidence: one fact a callable, not one a call.
  */
-import type { PickleObserver, Site, WriteKind } from '../../../artifact/pickle/machine.ts';
+import type { PickleObserver, Site, WriteKind } from '../../../artifact/pickle/observer.ts';
 import {
   escapeText,
   type GlobalValue,

@@ -1,6 +1,7 @@
 /** Runs the symbolic machine over every pickle in a stream and reports what loading it would do. */
 import { type ByteSource, MemorySource, SliceSource } from '../../../artifact/byte-source.ts';
-import { PickleMachine, type PickleObserver, type Site } from '../../../artifact/pickle/machine.ts';
+import { PickleMachine } from '../../../artifact/pickle/machine.ts';
+import type { PickleObserver, Site } from '../../../artifact/pickle/observer.ts';
 import { pickleLikelihood } from '../../../artifact/pickle/probe.ts';
 import { PickleReader } from '../../../artifact/pickle/reader.ts';
 import type { BytesValue, Value } from '../../../artifact/pickle/values.ts';
