@@ -17,7 +17,8 @@ export interface FoundTargets {
   readonly missing: readonly MissingTarget[];
 }
 
-function targetOf(given: string): Target {
+/** A path that exists. @throws ScanError `E_NOT_FOUND` */
+export function targetOf(given: string): Target {
   const root = realpathSync(given);
   const kind = !statSync(root).isDirectory()
     ? 'file'
