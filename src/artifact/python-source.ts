@@ -21,7 +21,8 @@ export function blankPython(source: string): string {
 }
 
 const IMPORT = /(?:^|[;:])[ \t]*import[ \t]+([^\n;]+)/gm;
-const FROM_IMPORT = /(?:^|[;:])[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;]+)/gm;
+const FROM_IMPORT =
+  /(?:^|[;:])[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]*(\([^)]{0,4000}\)|[^\n;]+)/gm;
 const DOTTED = /(?<![\w.\])])([A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*){0,8})(\s*\()?/g;
 
 /** Words that stand before a bracket without being called. */

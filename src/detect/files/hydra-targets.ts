@@ -2,20 +2,22 @@
  * `_target_` in Hydra and NeMo configurations names a Python callable that the loader calls with the values beside
  * it (CVE-2025-23304). Read from YAML and JSON, on disk and inside archives such as .nemo.
  */
-import { isMap, isScalar, LineCounter, parseAllDocuments, visit } from 'yaml';
+import { isMap, isScalar, parseAllDocuments, visit } from 'yaml';
 import { decodeText } from '../../artifact/text.ts';
 import { ScanError } from '../../errors.ts';
 import type { HydraTarget } from '../../evidence/repository.ts';
 import type { FileDetector, FileSubject } from './detector.ts';
 import { whatOf } from './tally.ts';
 
-const MAX_YAML_BYTES = 4 * 2 ** 20;
+const MAX_YAML_BYTES = 2 ** 19;
+const MAX_NESTING = 100;
+const MAX_TARGETS = 10_000;
 const KEYS: ReadonlySet<string> = new Set(['_target_', '__target__', 'target_class']);
 
 interface FoundTarget {
   readonly target: string;
-  readonly byteOffset: number;
-  readonly line: number;
+  /** UTF-16 units. */
+  readonly offset: number;
 }
 
 export const hydraTargetDetector: FileDetector = {
@@ -42,12 +44,16 @@ export const hydraTargetDetector: FileDetector = {
     for (const found of targetsIn(text)) {
       const decision = decide(subject, found.target);
       if (decision === 'known') continue;
-      decisions.set(decision, [...(decisions.get(decision) ?? []), found]);
+      const known = decisions.get(decision);
+      if (known === undefined) decisions.set(decision, [found]);
+      else known.push(found);
     }
     for (const [decision, found] of decisions) {
       const [first] = found;
       if (first === undefined) continue;
-      const { byteOffset, line } = first;
+      const before = text.slice(0, first.offset);
+      const byteOffset = Buffer.byteLength(before);
+      const line = before.split('\n').length;
       report.evidence({
         kind: 'hydra-target',
         path: subject.path,
@@ -63,28 +69,36 @@ export const hydraTargetDetector: FileDetector = {
   },
 };
 
-function targetsIn(text: string): FoundTarget[] {
-  const lines = new LineCounter();
-  const found: FoundTarget[] = [];
-  const add = (target: string, offset: number): void => {
-    const byteOffset = Buffer.byteLength(text.slice(0, offset));
-    found.push({ target, byteOffset, line: Math.max(1, lines.linePos(offset).line) });
-  };
-  let documents: ReturnType<typeof parseAllDocuments>;
-  try {
-    documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: false });
-  } catch (cause) {
-    throw new ScanError('E_FORMAT', 'the YAML cannot be read', { byteOffset: 0, cause });
+/** The YAML library takes time that grows with the square of the nesting. */
+function checkNesting(text: string): void {
+  let depth = 0;
+  for (const match of text.matchAll(/[[\]{}]|(?:- ){100}/g)) {
+    const mark = match[0];
+    depth += mark === '[' || mark === '{' ? 1 : mark.length > 1 ? MAX_NESTING : -1;
+    depth = Math.max(0, depth);
+    if (depth < MAX_NESTING) continue;
+    throw new ScanError('E_LIMIT', `YAML nested deeper than ${MAX_NESTING}`, { byteOffset: 0 });
   }
-  for (const document of Array.isArray(documents) ? documents : []) {
-    visit(document, (_, node) => {
-      if (!isMap(node)) return;
-      for (const { key, value } of node.items) {
-        const name = isScalar(key) ? String(key.value) : '';
-        if (!KEYS.has(name) || !isScalar(value) || typeof value.value !== 'string') continue;
-        add(value.value, value.range?.[0] ?? 0);
-      }
-    });
+}
+
+function targetsIn(text: string): FoundTarget[] {
+  checkNesting(text);
+  const found: FoundTarget[] = [];
+  try {
+    for (const document of parseAllDocuments(text, { uniqueKeys: false })) {
+      visit(document, (_, node) => {
+        if (!isMap(node)) return undefined;
+        for (const { key, value } of node.items) {
+          const name = isScalar(key) ? String(key.value) : '';
+          if (!KEYS.has(name) || !isScalar(value) || typeof value.value !== 'string') continue;
+          found.push({ target: value.value, offset: value.range?.[0] ?? 0 });
+        }
+        return found.length < MAX_TARGETS ? undefined : visit.BREAK;
+      });
+    }
+  } catch (cause) {
+    // The YAML library recurses, so a deeply nested text ends in a RangeError.
+    throw new ScanError('E_FORMAT', 'the YAML cannot be read', { byteOffset: 0, cause });
   }
   return found;
 }

@@ -20,6 +20,7 @@ export interface CodeReference {
   readonly file: string;
 }
 
+const MAX_REFERENCES = 50;
 const MAX_CONFIG_BYTES = 4 * 2 ** 20;
 
 /** JSON files in which transformers, diffusers and PEFT look for code references. */
@@ -73,7 +74,7 @@ export const autoMapDetector: RepositoryDetector = {
       const json = repository.json(relative);
       const root = json?.document.value;
       if (json === undefined || !isJsonObject(root)) continue;
-      const references = referencesOf(relative, root);
+      const references = referencesOf(relative, root).slice(0, MAX_REFERENCES);
       for (const origin of ['other-repository', 'inside', 'missing'] as const) {
         const mine = references.filter((reference) => originOf(repository, reference) === origin);
         if (mine.length === 0) continue;

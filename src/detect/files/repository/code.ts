@@ -8,7 +8,7 @@ import type { Repository, RepositoryDetector, RepositoryReport } from '../reposi
 import { codeReferences } from './auto-map.ts';
 import { folderOf, resolveInside } from './view.ts';
 
-const MAX_CODE_BYTES = 4 * 2 ** 20;
+const MAX_CODE_BYTES = 2 ** 20;
 const MAX_FILES = 2000;
 
 /** Files that a program runs because of their name. */

@@ -3,6 +3,8 @@ import { isJsonArray, isJsonObject, type JsonObject } from '../../../artifact/js
 import type { ModuleReference } from '../../../evidence/repository.ts';
 import type { Repository, RepositoryDetector } from '../repository-detector.ts';
 
+const MAX_REFERENCES = 200;
+
 interface Named {
   readonly field: string;
   readonly reference: string;
@@ -12,7 +14,7 @@ export const moduleReferenceDetector: RepositoryDetector = {
   name: 'module-references',
   inspect(repository, report) {
     const reportNamed = (relative: string, named: readonly Named[]): void => {
-      for (const { field, reference } of named) {
+      for (const { field, reference } of named.slice(0, MAX_REFERENCES)) {
         const origin = originOf(repository, relative, reference);
         if (origin === 'known') continue;
         report.evidence({

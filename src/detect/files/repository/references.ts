@@ -10,6 +10,9 @@ import type {
 import type { Repository, RepositoryDetector, RepositoryReport } from '../repository-detector.ts';
 import { folderOf, resolveInside } from './view.ts';
 
+/** The largest models have a few hundred. */
+const MAX_SHARDS = 10_000;
+
 export const weightMapDetector: RepositoryDetector = {
   name: 'weight-map',
   inspect(repository, report) {
@@ -19,10 +22,16 @@ export const weightMapDetector: RepositoryDetector = {
       if (!isJsonObject(map)) continue;
       const shards = new Set(Object.values(map).filter((value) => typeof value === 'string'));
       const byProblem = new Map<WeightMapPath['problem'], string[]>();
-      for (const shard of shards) {
+      if (shards.size > MAX_SHARDS) {
+        const why = `E_LIMIT: a weight map of more than ${MAX_SHARDS} files`;
+        report.notCovered({ what: repository.pathOf(relative), why });
+      }
+      for (const shard of [...shards].slice(0, MAX_SHARDS)) {
         const problem = shardProblem(repository, folderOf(relative), shard);
-        if (problem !== undefined)
-          byProblem.set(problem, [...(byProblem.get(problem) ?? []), shard]);
+        if (problem === undefined) continue;
+        const known = byProblem.get(problem);
+        if (known === undefined) byProblem.set(problem, [shard]);
+        else known.push(shard);
       }
       for (const [problem, named] of byProblem) {
         const [shard = ''] = named;
@@ -107,6 +116,7 @@ export const linkDetector: RepositoryDetector = {
 };
 
 const MAX_REQUIREMENTS_BYTES = 1 << 20;
+const MAX_REQUIREMENT_FACTS = 50;
 
 export const requirementDetector: RepositoryDetector = {
   name: 'requirements',
@@ -123,16 +133,19 @@ function reportRequirements(
 ): void {
   const bytes = repository.read(relative, MAX_REQUIREMENTS_BYTES);
   if (bytes === undefined) return;
+  let facts = 0;
   for (const [index, raw] of decodeText(bytes).split(/\r?\n/).entries()) {
+    if (facts >= MAX_REQUIREMENT_FACTS) return;
     const requirement = raw.replace(/(^|\s)#.*$/, '').trim();
     const problem = requirementProblem(requirement);
     if (problem === undefined) continue;
+    facts += 1;
     const path = repository.pathOf(relative);
     report.evidence({
       kind: 'requirement-source',
       path,
       location: { line: index + 1 },
-      requirement,
+      requirement: requirement.slice(0, 300),
       problem,
     });
   }

@@ -28,6 +28,8 @@ export interface TemplateLists {
 
 type Emit = (fact: TemplateEvidence) => void;
 const MAX_FACTS_OF_A_KIND = 20;
+/** A template is at most 1 MiB; only alternatives of its values can make more. */
+const MAX_JOINED_CHARS = 2 << 20;
 
 export function analyseTemplate(
   source: string,
@@ -161,6 +163,7 @@ function joinSegments(segments: readonly Segment[]): Joined {
   const starts: number[] = [];
   let text = '';
   for (const segment of segments) {
+    if (text.length > MAX_JOINED_CHARS) break;
     starts.push(text.length);
     text += segment.text;
   }

@@ -69,6 +69,7 @@ const MIN_SENTENCE_WORDS = 5;
 
 /** What a reader sees: compatibility forms folded, invisible characters dropped, look-alikes in Latin. */
 function skeleton(content: string): string {
+  if (/^[\x20-\x7e]*$/.test(content)) return content;
   const folded = visibleText(content).normalize('NFKC');
   return [...folded].map((char) => LOOK_ALIKES.get(char) ?? char).join('');
 }
