@@ -12,6 +12,7 @@ import { locateFloats } from './weights/float-copy.ts';
 import { openMerged } from './weights/merge.ts';
 import { openSafetensors, safetensorsPaths } from './weights/safetensors-weights.ts';
 import type { StoredWeights, WeightFile } from './weights/stored.ts';
+import { openTorch, torchPaths } from './weights/torch-weights.ts';
 
 export type { WeightFile } from './weights/stored.ts';
 
@@ -66,6 +67,9 @@ export class WeightSet {
   }
 }
 
+/** Zip files under other names are archives of other things. */
+const TORCH_EXTENSIONS = ['bin', 'pt', 'pth', 'ckpt'];
+
 export interface OpenWeightsOptions {
   /** Where float32 copies of other number formats go. */
   readonly cache?: FloatCache;
@@ -102,17 +106,23 @@ export function openStored(path: string): StoredWeights {
   if (gguf !== undefined) return openGguf(gguf);
   const nothing = (problem: string) => new ScanError('E_NOTHING_TO_SCAN', problem, { file: path });
   if (statSync(real).isFile()) {
-    if (isSafetensors(real)) return openSafetensors([real]);
+    const format = formatOf(real);
+    if (format === 'safetensors') return openSafetensors([real]);
+    if (format === 'torch') return openTorch([real]);
     throw nothing('the file holds no weights that can be read');
   }
   const shards = safetensorsPaths(real);
   if (shards.length > 0) return openSafetensors(shards, real);
+  const checkpoints = torchPaths(real);
+  if (checkpoints.length > 0) return openTorch(checkpoints);
   throw nothing('the folder holds no weights that can be read');
 }
 
 /** By content; a broken file that is called safetensors is read as such, so that its error is told. */
-function isSafetensors(file: string): boolean {
+function formatOf(file: string): 'safetensors' | 'torch' | undefined {
   using source = new FileSource(file);
   const { format, extension } = recognise(source, file);
-  return format === 'safetensors' || extension === 'safetensors';
+  if (format === 'safetensors' || extension === 'safetensors') return 'safetensors';
+  const isCheckpoint = format === 'zip' && TORCH_EXTENSIONS.includes(extension);
+  return isCheckpoint ? 'torch' : undefined;
 }

@@ -96,15 +96,14 @@ function readWeights(target: Target, options: WeightStageOptions, findings: Find
 function listUnread(target: Target, weights: StoredWeights, { notCovered }: Findings): void {
   for (const { name, shape, located, values, unread } of weights.tensors.values()) {
     if (unread !== undefined) {
-      const why = `E_DTYPE: numbers of type ${unread} are not read`;
-      notCovered.push({ what: `${target.name}: tensor ${JSON.stringify(name)}`, why });
+      notCovered.push({ what: `${target.name}: tensor ${JSON.stringify(name)}`, why: unread });
       continue;
     }
     if (values !== undefined || located === undefined || shape.length < 2) continue;
     if (located.dtype === 'bool' || shape.every((n) => n <= 1) || BUFFER.test(name)) continue;
     notCovered.push({
       what: `${target.name}: tensor ${JSON.stringify(name)}`,
-      why: `E_DTYPE: ${located.dtype} numbers are not weights that can be read`,
+      why: `its ${located.dtype} integers are no weights that this stage reads`,
     });
   }
 }

@@ -336,6 +336,7 @@ export class PickleMachine {
   #fill(target: Value, items: readonly Value[]): void {
     if (items.length % 2 === 1) this.#fail('a key without a value');
     if (target.kind !== 'dict') {
+      this.#observer.filled?.(target, items);
       this.#observer.written('items', target, items[0] ?? NONE, this.#site);
       return;
     }

@@ -16,6 +16,8 @@ export interface PickleObserver {
   imported(value: Value & { kind: 'global' }, site: Site): void;
   called(callee: Value, args: readonly Value[], site: Site): void;
   written(kind: WriteKind, target: Value, key: Value, site: Site): void;
+  /** Keys and values, in turn, that are set on something other than a plain dictionary. */
+  filled?(target: Value, items: readonly Value[]): void;
   anomaly(
     kind: 'persistent-id' | 'extension-code' | 'memo-missing',
     detail: string,

@@ -32,7 +32,12 @@ export function openGguf(path: string): StoredWeights {
       const values = ggmlValues(source, tensor, real);
       if (values === undefined) {
         const { name, dims, ggmlType } = tensor;
-        tensors.set(name, { name, shape: dims.toReversed(), file: real, unread: ggmlType });
+        tensors.set(name, {
+          name,
+          shape: dims.toReversed(),
+          file: real,
+          unread: `E_DTYPE: numbers of type ${ggmlType} are not read`,
+        });
         continue;
       }
       for (const part of inHuggingFaceForm(values, metadata, architecture)) {

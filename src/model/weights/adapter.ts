@@ -6,9 +6,9 @@ import { ScanError } from '../../errors.ts';
 import { type ModelConfig, readConfig } from '../config.ts';
 import { openSafetensors } from './safetensors-weights.ts';
 import type { StoredTensor, StoredWeights } from './stored.ts';
+import { openTorch } from './torch-weights.ts';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
-const ADAPTER_WEIGHTS = ['adapter_model.safetensors'];
 const MAX_RANK = 4096;
 const PAIR = /^(?:base_model\.model\.)?(.+)\.lora_(embedding_)?([AB])(?:\.[^.]+)?(?:\.weight)?$/;
 
@@ -45,7 +45,7 @@ export function openAdapter(folder: string): Adapter {
   const configFile = join(realpathSync(folder), ADAPTER_CONFIG);
   const config = readConfig(configFile);
   checkKind(config);
-  const weights = openSafetensors([adapterWeights(folder)]);
+  const weights = openAdapterWeights(folder);
   try {
     const { pairs, replacements } = pairsOf(weights, config);
     const fanInFanOut = config.flag(['fan_in_fan_out'], false);
@@ -63,13 +63,16 @@ function checkKind(config: ModelConfig): void {
   if (config.flag(['use_dora'], false)) throw config.fail('DoRA adapters are not read');
 }
 
-function adapterWeights(folder: string): string {
-  for (const name of ADAPTER_WEIGHTS) {
-    const path = join(folder, name);
-    if (existsSync(path)) return realpathSync(path);
-  }
+function openAdapterWeights(folder: string): StoredWeights {
+  const named = join(folder, 'adapter_model.safetensors');
+  if (existsSync(named)) return openSafetensors([realpathSync(named)]);
+  const checkpoint = join(folder, 'adapter_model.bin');
+  if (existsSync(checkpoint)) return openTorch([realpathSync(checkpoint)]);
   const others = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
-  if (others.length === 1 && others[0] !== undefined) return realpathSync(join(folder, others[0]));
+  const [only] = others;
+  if (others.length === 1 && only !== undefined) {
+    return openSafetensors([realpathSync(join(folder, only))]);
+  }
   throw new ScanError('E_NOT_FOUND', 'the folder holds no adapter_model.safetensors', {
     file: folder,
   });

@@ -15,7 +15,7 @@ export interface StoredTensor {
   readonly shape: readonly number[];
   readonly located?: LocatedTensor;
   readonly values?: TensorValues;
-  /** Storage type whose numbers cannot be read here. */
+  /** Why its numbers cannot be read here; starts with an error code where one applies. */
   readonly unread?: string;
   /** File that holds it, or the first of those it is computed from. */
   readonly file: string;

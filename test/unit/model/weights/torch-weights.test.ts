@@ -1,0 +1,66 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, expect, it } from 'vitest';
+import { pieces, readAll } from '../../../../src/artifact/values/tensor-values.ts';
+import { ScanError } from '../../../../src/errors.ts';
+import { openTorch } from '../../../../src/model/weights/torch-weights.ts';
+import { openStored } from '../../../../src/model/weights.ts';
+
+const FIXTURES = 'test/fixtures/torch/';
+const folder = mkdtempSync(join(tmpdir(), 'narrowfire-torch-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it.each(['ordered.bin', 'nested.pt'])('%s gives the numbers that PyTorch saved', (name) => {
+  using ours = openStored(FIXTURES + name);
+  using expected = openStored(`${FIXTURES}expected.safetensors`);
+  expect([...ours.tensors.keys()].toSorted()).toEqual([...expected.tensors.keys()].toSorted());
+  for (const [key, { values, shape, located }] of expected.tensors) {
+    const found = ours.tensors.get(key);
+    if (key === 'step') {
+      expect(found?.unread).toContain('strides [6,2]');
+      continue;
+    }
+    expect(found?.shape, key).toEqual(shape);
+    if (values === undefined) expect(found?.located?.dtype, key).toBe(located?.dtype);
+    else if (found?.values !== undefined)
+      expect(readAll(found.values), key).toEqual(readAll(values));
+    else expect.fail(`${key} has no values`);
+  }
+});
+
+it('leaves float32 where it is, inside the zip file', () => {
+  using ours = openStored(`${FIXTURES}ordered.bin`);
+  const located = ours.tensors.get('view')?.located;
+  const bytes = readFileSync(`${FIXTURES}ordered.bin`);
+  expect(bytes.readFloatLE(located?.byteOffset ?? 0)).toBe(8);
+});
+
+it('says that the old form is not read', () => {
+  expect(() => openTorch([`${FIXTURES}legacy.bin`])).toThrow(
+    expect.objectContaining({ code: 'E_DTYPE', hint: expect.stringContaining('safetensors') }),
+  );
+});
+
+it('gives an error or tensors for any bytes', () => {
+  const whole = readFileSync(`${FIXTURES}ordered.bin`);
+  const file = join(folder, 'changed.bin');
+  const change = fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 0, max: 255 }));
+  fc.assert(
+    fc.property(fc.array(change, { minLength: 1, maxLength: 8 }), (changes) => {
+      const bytes = Uint8Array.from(whole);
+      for (const [at, value] of changes) bytes[at] = value;
+      writeFileSync(file, bytes);
+      try {
+        using stored = openTorch([file]);
+        for (const { values } of stored.tensors.values()) {
+          if (values !== undefined) for (const _ of pieces(values));
+        }
+      } catch (error) {
+        if (!(error instanceof ScanError) || error.code === 'E_INTERNAL') throw error;
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
