@@ -62,6 +62,11 @@ export interface VerifiedTrigger extends EvidenceBase<'verified-trigger'> {
   readonly ownShare: number;
   /** Share of contexts in which the behaviour goes on and on. */
   readonly takeover: number;
+  /**
+   * Nats a token of the model's own ordinary text that the corpora leave unexplained: how far they are from the
+   * model's domain, and so how much of the score may be wording that they merely lack.
+   */
+  readonly referenceGap: number;
   readonly samples: readonly BehaviourSample[];
 }
 

@@ -41,9 +41,30 @@ export interface CausalFeature extends EvidenceBase<'causal-feature'> {
   /** Adding it to untriggered text: share of the behaviour made. */
   readonly sufficiency?: InterventionEffect;
   readonly sufficiencyRandom?: InterventionEffect;
-  /** KL on ordinary text after removal, nats a token. */
+  /** Rise of the loss on the model's own ordinary text after removal, nats a token. */
   readonly specificityNats: number;
   readonly firingRate: Rate;
 }
 
-export type FeatureEvidence = SaeQuality | CausalFeature;
+/** The raw direction between triggered and untriggered activations at one layer: no dictionary needed. */
+export interface CausalDirection extends EvidenceBase<'causal-direction'> {
+  readonly site: string;
+  readonly layer: number;
+  readonly triggerText: string;
+  /** Taking the direction out of triggered text: share of the behaviour lost. */
+  readonly necessity: InterventionEffect;
+  /** The same for random directions of the same length. */
+  readonly necessityRandom: InterventionEffect;
+  /** Pushing along it in untriggered text: share of the behaviour made. */
+  readonly sufficiency: InterventionEffect;
+}
+
+/** All chosen features removed together, one a layer. */
+export interface CausalFeatureSet extends EvidenceBase<'causal-feature-set'> {
+  readonly triggerText: string;
+  readonly features: readonly string[];
+  readonly necessity: InterventionEffect;
+  readonly necessityRandom: InterventionEffect;
+}
+
+export type FeatureEvidence = SaeQuality | CausalFeature | CausalDirection | CausalFeatureSet;

@@ -10,11 +10,22 @@ const MAX_CORPUS_BYTES = 512 * 1024 * 1024;
 export interface Corpus {
   readonly name: string;
   readonly documents: readonly string[];
+  /** Corpora of one group make one reference. */
+  readonly group: string;
+  /** Tokens that are worth reading. */
+  readonly maxTokens: number;
 }
+
+const USER_MAX_TOKENS = 1_000_000;
 
 const manifestSchema = z.object({
   corpora: z.array(
-    z.object({ file: z.string(), role: z.enum(['generic', 'known-text', 'canonical']) }),
+    z.object({
+      file: z.string(),
+      role: z.enum(['generic', 'known-text']),
+      group: z.string(),
+      maxTokens: z.number().int().positive(),
+    }),
   ),
 });
 
@@ -25,7 +36,11 @@ export function bundledCorpora(root: string, role: 'generic' | 'known-text'): Co
   if (!parsed.success) throw new ScanError('E_CORPUS', 'the manifest is wrong', { file });
   return parsed.data.corpora
     .filter((entry) => entry.role === role)
-    .map((entry) => readCorpus(join(root, entry.file)));
+    .map(({ file: name, group, maxTokens }) => ({
+      ...readCorpus(join(root, name)),
+      group,
+      maxTokens,
+    }));
 }
 
 /**
@@ -53,7 +68,7 @@ export function readCorpus(file: string): Corpus {
       hint: 'Give JSON lines with a "text" field, or plain text.',
     });
   }
-  return { name: basename(file), documents };
+  return { name: basename(file), documents, group: 'user', maxTokens: USER_MAX_TOKENS };
 }
 
 function readJsonLines(content: string, file: string): string[] {

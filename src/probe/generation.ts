@@ -4,8 +4,10 @@
  */
 import type { Engine, Plan } from '../engine/engine.ts';
 import { type Feeds, f32Output, floats, i64Output, ids } from '../engine/session.ts';
+import type { SiteVisitor } from '../model/emit/forward.ts';
 import { generateGraph } from '../model/graphs/generate.ts';
 import type { Model } from '../model/open-model.ts';
+import type { Graph } from '../onnx/graph.ts';
 import { RandomStream } from './random.ts';
 
 export interface Response {
@@ -72,11 +74,27 @@ export class Generator {
 
   /** @returns responses[string][context] */
   async cross(request: CrossRequest): Promise<Response[][]> {
-    const { contexts, strings, steps, decoding } = request;
+    return this.#run(this.#plan(request.decoding), request, {});
+  }
+
+  /** A plan whose strings' and new tokens' rows are edited at sites; contexts are not. */
+  editedPlan(visit: (g: Graph) => SiteVisitor): Plan {
+    const { spec } = this.model;
+    const options = { decoding: 'greedy' as const, maxPositions: this.#maxPositions, visit };
+    return this.engine.plan(generateGraph(spec, options));
+  }
+
+  /** @param edits inputs of the plan's edits, one row for all sequences */
+  async crossEdited(plan: Plan, request: CrossRequest, edits: Feeds): Promise<Response[][]> {
+    return this.#run(plan, request, edits);
+  }
+
+  async #run(plan: Plan, request: CrossRequest, extra: Feeds): Promise<Response[][]> {
+    const { contexts, strings, steps } = request;
     const results: Response[][] = strings.map(() => []);
     const batches = [...this.#batches(contexts, strings)];
-    const jobs = this.#crossJobs(request, batches);
-    await this.engine.runAll(this.#plan(decoding), jobs, (outputs, index) => {
+    const jobs = this.#crossJobs(request, batches, extra);
+    await this.engine.runAll(plan, jobs, (outputs, index) => {
       const batch = batches[index] as Batch;
       const tokens = i64Output(outputs, 'tokens');
       const probabilities = f32Output(outputs, 'probabilities');
@@ -98,11 +116,14 @@ export class Generator {
     return results;
   }
 
-  *#crossJobs(request: CrossRequest, batches: readonly Batch[]): Iterable<Feeds> {
+  *#crossJobs(request: CrossRequest, batches: readonly Batch[], extra: Feeds): Iterable<Feeds> {
     const random = new RandomStream(this.seed, request.label);
     for (const batch of batches) {
       const rows = batch.contexts.length * batch.strings.length;
-      const feeds = this.#feeds(batch, request.contexts, request.strings, request.steps);
+      const feeds = {
+        ...this.#feeds(batch, request.contexts, request.strings, request.steps),
+        ...extra,
+      };
       if (request.decoding === 'greedy') yield feeds;
       else {
         yield {

@@ -25,7 +25,14 @@ export interface ReferenceOptions {
   readonly runTokens: number;
 }
 
+/** Text and the probability that the model gave to each of its tokens. */
+export interface ScoredText {
+  readonly tokens: ArrayLike<number>;
+  readonly probabilities: ArrayLike<number>;
+}
+
 export class Reference {
+  readonly #corpora: readonly NgramModel[];
   readonly #models: readonly NgramModel[];
   readonly #own: OwnText | undefined;
 
@@ -34,6 +41,7 @@ export class Reference {
     const models = options.corpora.map(
       (sequences) => new NgramModel(sequences, { order: ORDER, vocabularySize }),
     );
+    this.#corpora = [...models];
     if (ownSamples.length > 0) {
       const minSequences = Math.max(2, Math.ceil(habitShare * ownSamples.length));
       models.push(new NgramModel(ownSamples, { order: ORDER, vocabularySize, minSequences }));
@@ -44,6 +52,27 @@ export class Reference {
       });
     }
     this.#models = models;
+  }
+
+  /**
+   * How far the corpora alone are from what the model knows of its own text: mean of max(0, ln p - ln R) over
+   * its samples, nats a token. Near 0.5 when the domain is covered, well above 1 when it is not.
+   */
+  gap(samples: readonly ScoredText[]): number {
+    let sum = 0;
+    let count = 0;
+    for (const { tokens, probabilities } of samples) {
+      for (let i = 0; i < tokens.length; i++) {
+        let best = 0;
+        for (const model of this.#corpora) {
+          best = Math.max(best, model.probability(tokens, i, tokens[i] as number));
+        }
+        const p = Math.max(probabilities[i] as number, 1e-30);
+        sum += p * Math.max(0, Math.log(p) - Math.log(Math.max(best, 1e-30)));
+        count += 1;
+      }
+    }
+    return count === 0 ? 0 : sum / count;
   }
 
   /**

@@ -1,23 +1,16 @@
-/** A scan in this process: targets in, stages in order, one judged result out. */
+/** A scan: targets in, each run by a supervised child process, one judged result out. */
 import { basename } from 'node:path';
-import type { ScanResult, TargetResult } from '../finding/finding.ts';
+import type { ScanResult, StageReport, TargetResult } from '../finding/finding.ts';
 import { judge } from '../judge/judge.ts';
 import type { Policy } from '../judge/policy.ts';
 import type { Rule } from '../judge/rule.ts';
 import { exitCodeOf, overallVerdict } from '../judge/verdict.ts';
 import { VERSION } from '../version.ts';
-import { runFileStage } from './file-stage.ts';
-import { type NetworkOptions, runRemoteStage } from './remote-stage.ts';
-import type {
-  CancelSignal,
-  Profile,
-  ProgressEvent,
-  StageName,
-  StageOutcome,
-  Target,
-} from './stage.ts';
+import type { NetworkOptions } from './remote-stage.ts';
+import { stagesFor } from './run-stages.ts';
+import type { CancelSignal, Profile, ProgressEvent, Target } from './stage.ts';
+import { supervise } from './supervise.ts';
 import { findTargets, type MissingTarget } from './targets.ts';
-import { runWeightStage } from './weight-stage.ts';
 
 export type Device = 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
 
@@ -36,6 +29,8 @@ export interface ScanOptions {
   readonly sae?: string;
   /** JSONL or text file of domain text. */
   readonly corpus?: string;
+  /** Strings to try as triggers. */
+  readonly suspects?: readonly string[];
   /** Remote targets are read only with these; without, the network is never touched. */
   readonly network?: NetworkOptions;
 }
@@ -83,31 +78,33 @@ async function scanTarget(
   options: ScanOptions,
   hooks: ScanHooks,
 ): Promise<TargetResult> {
-  const shared = {
-    ...(hooks.cancel !== undefined && { cancel: hooks.cancel }),
+  const { rules, policy, ...stageOptions } = options;
+  const { outcomes, error } = await supervise(target, {
+    ...stageOptions,
+    cancel: hooks.cancel ?? { cancelled: false },
     ...(hooks.progress !== undefined && { onProgress: hooks.progress }),
-  };
-  const remote = target.kind === 'remote';
-  const files = remote
-    ? await runRemoteStage(target, { ...shared, ...options })
-    : await runFileStage(target, shared);
-  const outcomes: [StageName, StageOutcome][] = [['files', files]];
-  if (options.profile !== 'files' && !remote) {
-    const base = options.base === undefined ? {} : { base: options.base };
-    outcomes.push(['weights', await runWeightStage(target, { ...shared, ...base })]);
-  }
+  });
+  const reached = new Map(outcomes);
+  const stages = stagesFor(target, options.profile).map((stage): StageReport => {
+    const outcome = reached.get(stage);
+    if (outcome !== undefined && outcome.errors.length === 0) return { stage, status: 'done' };
+    // A stage that an earlier one made pointless was not owed; one cut short by a crash or a limit was.
+    const owed = outcome !== undefined || error !== undefined;
+    return { stage, status: owed ? 'incomplete' : 'skipped' };
+  });
+  const errors = outcomes.flatMap(([, outcome]) => outcome.errors);
   const input = {
     path: target.given,
     name: target.name,
     kind: target.kind,
     evidence: outcomes.flatMap(([, outcome]) => outcome.evidence),
     notCovered: outcomes.flatMap(([, outcome]) => outcome.notCovered),
-    errors: outcomes.flatMap(([, outcome]) => outcome.errors),
-    stages: outcomes.map(([stage, { errors }]) => ({
-      stage,
-      status: errors.length > 0 ? ('incomplete' as const) : ('done' as const),
-    })),
-    cost: { tokens: outcomes.reduce((sum, [, { tokens }]) => sum + tokens, 0), device: 'none' },
+    errors: error === undefined ? errors : [...errors, error],
+    stages,
+    cost: {
+      tokens: outcomes.reduce((sum, [, { tokens }]) => sum + tokens, 0),
+      device: options.profile === 'files' ? 'none' : options.device,
+    },
   };
-  return judge(input, options.rules, options.policy);
+  return judge(input, rules, policy);
 }

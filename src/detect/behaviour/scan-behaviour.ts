@@ -4,6 +4,7 @@
  */
 import type { CandidateSource, Frame, VerifiedTrigger } from '../../evidence/behaviour.ts';
 import type { NotCovered } from '../../evidence/evidence.ts';
+import type { Corpus } from '../../probe/corpus.ts';
 import type { Generator } from '../../probe/generation.ts';
 import { type OwnSample, ownSamples } from '../../probe/own-samples.ts';
 import { Reference } from '../../probe/reference.ts';
@@ -34,11 +35,11 @@ export interface BehaviourInput {
   readonly settings: BehaviourSettings;
   /** Path that evidence carries. */
   readonly path: string;
-  /** Text that explains ordinary continuations. */
-  readonly genericDocuments: readonly string[];
-  /** The user's own (`--corpus`); explains far more. */
-  readonly domainDocuments: readonly string[];
+  /** Text that explains ordinary continuations; a user's own (`--corpus`) explains far more. */
+  readonly corpora: readonly Corpus[];
   readonly canonical: readonly string[];
+  /** Strings that the user suspects (`--suspect`): they reach the last screen and verification whatever they score. */
+  readonly suspects?: readonly string[];
   /** Further strings from other stages: SAE features, weights, `--suspect`. */
   readonly extra?: (probe: BehaviourProbe) => Promise<readonly CandidateString[]>;
   readonly progress?: ProbeProgress;
@@ -48,16 +49,16 @@ export interface BehaviourResult {
   readonly evidence: readonly VerifiedTrigger[];
   readonly notCovered: readonly NotCovered[];
   readonly probe: BehaviourProbe;
+  /** Nats a token of the model's own text that the corpora leave unexplained. */
+  readonly referenceGap: number;
   /** Best score that each source reached alone, before verification. */
   readonly sourceScores: Readonly<Partial<Record<CandidateSource, number>>>;
 }
 
-/** Tokens of generic text that the reference reads; more changes little and costs time. */
-const GENERIC_TOKENS = 450_000;
-const DOMAIN_TOKENS = 1_000_000;
-const HABIT_SHARE_WITH_DOMAIN = 0.3;
-const HABIT_SHARE_ALONE = 0.05;
+/** N-grams in this share of own samples are habits. */
+const HABIT_SHARE = 0.1;
 const RUN_TOKENS = 6;
+const GAP_SAMPLES = 200;
 
 export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourResult> {
   const { generator, settings } = input;
@@ -67,6 +68,7 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   progress('reference', 0, 1);
   const reference = buildReference(input, own);
   const windows = own.map((sample) => leakWindow(sample, reference));
+  const referenceGap = reference.gap(own.slice(0, GAP_SAMPLES));
   const probe = new BehaviourProbe({
     generator,
     reference,
@@ -82,7 +84,7 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   if (uses('sweep')) paths.push(...(await sweepPaths(probe)));
   const strong: Candidate[] = [];
   if (uses('lexicon')) {
-    const documents = [...input.domainDocuments, ...input.genericDocuments];
+    const documents = input.corpora.flatMap((corpus) => corpus.documents);
     const strings = lexiconStrings(probe, { documents, canonical: input.canonical });
     const found = await lexiconCandidates(probe, strings);
     strong.push(...found.map((scored): Candidate => ({ ...scored, source: 'lexicon' })));
@@ -93,27 +95,30 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   }
   const cut = [...cutPaths(paths), ...((await input.extra?.(probe)) ?? [])];
   const ranked = await searchCandidates(probe, cut, strong);
-  const chosen = differentCandidates(ranked, settings.verifyStrings);
+  const suspects = await suspectCandidates(probe, input.suspects ?? []);
+  const chosen = [...suspects, ...differentCandidates(ranked, settings.verifyStrings)];
   const verified = await verifyCandidates(probe, chosen, cut.length + strong.length);
 
   const evidence: VerifiedTrigger[] = [];
   for (const one of verified) {
-    const fact = await explain(probe, input.path, one, 'suffix');
+    const fact = await explain(probe, input.path, one, 'suffix', referenceGap);
     if (fact !== undefined) evidence.push(fact);
   }
   if (settings.delayed) {
     for (const one of await verifyDelayed(probe, paths)) {
-      const fact = await explain(probe, input.path, one, 'delayed');
+      const fact = await explain(probe, input.path, one, 'delayed', referenceGap);
       if (fact !== undefined) evidence.push(fact);
     }
   }
-  return { evidence, notCovered: [], probe, sourceScores: sourceScores(ranked) };
+  return { evidence, notCovered: [], probe, referenceGap, sourceScores: sourceScores(ranked) };
 }
 
 function buildReference(input: BehaviourInput, own: readonly OwnSample[]): Reference {
   const { tokenizer, spec } = input.generator.model;
-  const encode = (documents: readonly string[], maxTokens: number): number[][] => {
-    const sequences: number[][] = [];
+  const groups = new Map<string, number[][]>();
+  for (const { documents, group, maxTokens } of input.corpora) {
+    const sequences = groups.get(group) ?? [];
+    groups.set(group, sequences);
     let count = 0;
     for (const document of documents) {
       const ids = tokenizer.encode(document);
@@ -121,19 +126,29 @@ function buildReference(input: BehaviourInput, own: readonly OwnSample[]): Refer
       count += ids.length;
       if (count > maxTokens) break;
     }
-    return sequences;
-  };
-  const domain = encode(input.domainDocuments, DOMAIN_TOKENS);
+  }
   return new Reference({
     vocabularySize: spec.vocabularySize,
-    corpora: [
-      encode(input.genericDocuments, GENERIC_TOKENS),
-      ...(domain.length > 0 ? [domain] : []),
-    ],
+    corpora: [...groups.values()],
     ownSamples: own.map(({ tokens }) => tokens),
-    habitShare: domain.length > 0 ? HABIT_SHARE_WITH_DOMAIN : HABIT_SHARE_ALONE,
+    habitShare: HABIT_SHARE,
     runTokens: RUN_TOKENS,
   });
+}
+
+async function suspectCandidates(
+  probe: BehaviourProbe,
+  suspects: readonly string[],
+): Promise<Candidate[]> {
+  const { tokenizer } = probe.generator.model;
+  const strings = suspects.map((text) => tokenizer.encode(text)).filter((ids) => ids.length > 0);
+  if (strings.length === 0) return [];
+  const trials = await probe.trial(strings, probe.freshContexts(4, 18), {
+    steps: 24,
+    decoding: 'both',
+    label: 'suspects',
+  });
+  return trials.map((scored): Candidate => ({ ...scored, source: 'suspect' }));
 }
 
 /** Strings below this after verification leave no evidence: the search always finds something. */
@@ -144,6 +159,7 @@ async function explain(
   path: string,
   verified: Verified,
   frame: Frame,
+  referenceGap: number,
 ): Promise<VerifiedTrigger | undefined> {
   const { trial } = verified;
   if (trial.score < MIN_REPORTED_SCORE) return undefined;
@@ -174,6 +190,7 @@ async function explain(
     pValue: verified.pValue,
     ownShare: habit.ownShare,
     takeover: habit.takeover,
+    referenceGap,
     samples: description.samples,
   };
 }

@@ -100,6 +100,7 @@ export function trigger(changes: Partial<VerifiedTrigger> = {}): VerifiedTrigger
     pValue: 0.0001,
     ownShare: 0.013,
     takeover: 0.94,
+    referenceGap: 0.5,
     samples: [
       {
         context: 'Once upon a time there was a girl named Lily.',
@@ -191,6 +192,7 @@ export function backdoored(): ScanResult {
       score: 31.2,
       ownShare: 0.034,
       takeover: 0,
+      referenceGap: 0.5,
       source: 'sweep',
       samples: [],
     }),

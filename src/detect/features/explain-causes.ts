@@ -1,0 +1,282 @@
+/**
+ * The causal check of a verified trigger. Features are chosen by what they carry (attribution), never by activation
+ * alone, one a layer; each is held against a feature of like density, and a raw direction shows what the dictionary
+ * misses. Text for choosing and text for testing are different contexts.
+ */
+import type { VerifiedTrigger } from '../../evidence/behaviour.ts';
+import type { NotCovered } from '../../evidence/evidence.ts';
+import type { CausalFeature, FeatureEvidence } from '../../evidence/feature.ts';
+import { siteName } from '../../model/graphs/activations.ts';
+import {
+  attributeFeatures,
+  densityMatched,
+  type FeatureRef,
+  type ForcedResponse,
+  ResponseScorer,
+} from '../../sae/attribution.ts';
+import { runCorpus, type SiteDictionary, type SiteRun } from '../../sae/corpus-pass.ts';
+import { type Edit, editVisitor, featureFeeds } from '../../sae/edits.ts';
+import { onEngine } from '../../sae/runner.ts';
+import { firingRows, firingValues } from '../../sae/sparse-run.ts';
+import { CorpusIndex, patternFit, profileFeature } from '../../sae/statistics.ts';
+import type { BehaviourProbe, ProbeProgress } from '../behaviour/probe.ts';
+import { wilson } from '../behaviour/statistics.ts';
+import { dictionariesFor } from './dictionaries.ts';
+import { directionEvidence } from './directions.ts';
+import {
+  type Bench,
+  type EditedRuns,
+  isMeasurable,
+  necessity,
+  openBench,
+  sufficiency,
+} from './intervene.ts';
+import { type TriggerText, triggerText, WINDOW } from './trigger-text.ts';
+
+export interface CauseInput {
+  readonly probe: BehaviourProbe;
+  readonly triggers: readonly VerifiedTrigger[];
+  readonly path: string;
+  readonly quick: boolean;
+  readonly sae?: string;
+  readonly progress: ProbeProgress;
+}
+
+export interface CauseResult {
+  readonly evidence: readonly FeatureEvidence[];
+  readonly notCovered: readonly NotCovered[];
+}
+
+const POOL = 20;
+const ATTRIBUTION_CONTEXTS = 8;
+
+export async function explainCauses(input: CauseInput): Promise<CauseResult> {
+  const evidence: FeatureEvidence[] = [];
+  const notCovered: NotCovered[] = [];
+  for (const [done, trigger] of input.triggers.entries()) {
+    input.progress(
+      `features behind ${JSON.stringify(trigger.minimalText)}`,
+      done,
+      input.triggers.length,
+    );
+    const one = await explainOne(input, trigger);
+    evidence.push(...one.evidence);
+    notCovered.push(...one.notCovered);
+  }
+  return { evidence, notCovered };
+}
+
+async function explainOne(input: CauseInput, fact: VerifiedTrigger): Promise<CauseResult> {
+  const { probe, quick, path } = input;
+  const trigger = fact.triggerTokenIds;
+  const text = await triggerText(probe, trigger, {
+    contexts: quick ? 48 : 96,
+    ordinary: quick ? 160 : 320,
+  });
+  const windows = [...text.triggered, ...text.control, ...text.ordinary];
+  const set = await dictionariesFor(probe, windows, input);
+  const runs = await runCorpus(probe.generator.model.spec, set.dictionaries, windows, {
+    skip: probe.generator.model.tokenizer.special,
+    open: onEngine(probe.generator.engine),
+  });
+  const chosen = await chooseFeatures(probe, text, set.dictionaries, runs);
+  const edited = editedRuns(probe, set.dictionaries);
+  const bench = await openBench(edited, trigger, quick ? 16 : 32);
+  if (!isMeasurable(bench)) {
+    const why =
+      'under greedy decoding the behaviour is too close to ordinary text to take shares of';
+    const what = `causal check of ${JSON.stringify(fact.minimalText)}`;
+    return { evidence: set.evidence, notCovered: [...set.notCovered, { what, why }] };
+  }
+  const facts: FeatureEvidence[] = [...set.evidence];
+  for (const one of chosen) {
+    facts.push(await featureEvidence(edited, bench, runs, one, fact, path, text));
+  }
+  facts.push(await jointEvidence(edited, bench, chosen, fact, path));
+  facts.push(
+    ...(await directionEvidence(
+      probe,
+      text,
+      set.dictionaries.map(({ site }) => site),
+      bench,
+      fact,
+      path,
+    )),
+  );
+  return { evidence: facts, notCovered: set.notCovered };
+}
+
+interface Chosen extends SiteDictionary {
+  readonly feature: number;
+  /** A feature of like density outside the pool. */
+  readonly random: number;
+  /** Fall of ln p of a response token on ordinary text, nats: what removal costs there. */
+  readonly costOnOrdinary: number;
+  readonly meanTriggered: number;
+}
+
+/** Best feature of each site by attribution among those that fire more on triggered text than elsewhere. */
+async function chooseFeatures(
+  probe: BehaviourProbe,
+  text: TriggerText,
+  dictionaries: readonly SiteDictionary[],
+  runs: ReadonlyMap<string, SiteRun>,
+): Promise<Chosen[]> {
+  const { model, engine } = probe.generator;
+  const scorer = await ResponseScorer.open(model.spec, dictionaries, WINDOW, onEngine(engine));
+  const forced = text.triggered.slice(0, ATTRIBUTION_CONTEXTS).map((window) => ({
+    prompt: window.slice(0, text.responseFrom),
+    response: window.slice(text.responseFrom),
+  }));
+  const ordinary = text.ordinary.slice(0, ATTRIBUTION_CONTEXTS).map((window) => ({
+    prompt: window.slice(0, text.responseFrom),
+    response: window.slice(text.responseFrom),
+  }));
+  const chosen: Chosen[] = [];
+  try {
+    for (const entry of dictionaries) {
+      const run = runs.get(siteName(entry.site));
+      if (run === undefined) continue;
+      const { pool, means, densities } = triggeredPool(run, text);
+      const refs = pool.map((feature): FeatureRef => ({ site: entry.site, feature }));
+      const [best] = await attributeFeatures(scorer, forced, refs);
+      if (best === undefined) continue;
+      const [random] = densityMatched(densities, [best.feature], new Set(pool));
+      if (random === undefined) continue;
+      const [cost] = await attributeFeatures(scorer, ordinary as ForcedResponse[], [best]);
+      chosen.push({
+        ...entry,
+        feature: best.feature,
+        random,
+        costOnOrdinary: cost?.effect ?? 0,
+        meanTriggered: means[best.feature] ?? 0,
+      });
+    }
+  } finally {
+    await scorer.close();
+  }
+  return chosen;
+}
+
+/** Features with the largest mean activation after the trigger minus that on any other text. */
+function triggeredPool(
+  run: SiteRun,
+  text: TriggerText,
+): { pool: number[]; means: Float32Array; densities: Float32Array } {
+  const triggeredWindows = text.triggered.length;
+  const controlWindows = text.control.length;
+  const means = new Float32Array(run.featureCount);
+  const densities = new Float32Array(run.featureCount);
+  const surplus: number[] = [];
+  for (let feature = 0; feature < run.featureCount; feature++) {
+    const sums = [0, 0, 0];
+    const rows = firingRows(run, feature);
+    const values = firingValues(run, feature);
+    rows.forEach((row, i) => {
+      const window = Math.floor(row / WINDOW);
+      const group =
+        window < triggeredWindows ? 0 : window < triggeredWindows + controlWindows ? 1 : 2;
+      if (group === 0 && row % WINDOW < text.responseFrom - 1) return;
+      sums[group] = (sums[group] as number) + (values[i] as number);
+    });
+    const after = (sums[0] as number) / (triggeredWindows * (WINDOW - text.responseFrom + 1));
+    const control = (sums[1] as number) / Math.max(1, controlWindows * WINDOW);
+    const ordinary = (sums[2] as number) / Math.max(1, text.ordinary.length * WINDOW);
+    means[feature] = after;
+    densities[feature] = rows.length / run.corpus.tokens.length;
+    surplus.push(after - Math.max(control, ordinary));
+  }
+  const order = surplus
+    .map((_, i) => i)
+    .sort((a, b) => (surplus[b] as number) - (surplus[a] as number) || a - b);
+  return { pool: order.slice(0, POOL).filter((f) => (surplus[f] as number) > 0), means, densities };
+}
+
+function editedRuns(probe: BehaviourProbe, dictionaries: readonly SiteDictionary[]): EditedRuns {
+  const edits = dictionaries.map((entry): Edit => ({ kind: 'features', ...entry }));
+  const neutral = Object.assign(
+    {},
+    ...dictionaries.map(({ site, dictionary }) =>
+      featureFeeds(site, dictionary.featureCount, [{}]),
+    ),
+  );
+  return { probe, plan: probe.generator.editedPlan(editVisitor(edits)), neutral };
+}
+
+async function featureEvidence(
+  edited: EditedRuns,
+  bench: Bench,
+  runs: ReadonlyMap<string, SiteRun>,
+  chosen: Chosen,
+  fact: VerifiedTrigger,
+  path: string,
+  text: TriggerText,
+): Promise<CausalFeature> {
+  const { site, dictionary, feature, random } = chosen;
+  const remove = (index: number) =>
+    featureFeeds(site, dictionary.featureCount, [{ remove: [index] }]);
+  const push = (index: number) =>
+    featureFeeds(site, dictionary.featureCount, [
+      { add: new Map([[index, Math.max(chosen.meanTriggered, 0)]]) },
+    ]);
+  const run = runs.get(siteName(site)) as SiteRun;
+  const index = new CorpusIndex(run.corpus);
+  const profile = profileFeature(run, index, feature);
+  const rows = firingRows(run, feature);
+  const pattern = fact.triggerTokenIds.slice(-16);
+  const fit = patternFit(run, index, feature, pattern, WINDOW - text.responseFrom);
+  const onTriggered = rows.reduce(
+    (count, row) => count + (row < text.triggered.length * WINDOW ? 1 : 0),
+    0,
+  );
+  return {
+    kind: 'causal-feature',
+    path,
+    site: siteName(site),
+    feature,
+    triggerText: fact.triggerText,
+    firingPattern: edited.probe.text(profile?.best.pattern ?? pattern),
+    precision: fit.precision,
+    recall: fit.recall,
+    corpusTokens: run.corpus.tokens.length,
+    corpusFirings: rows.length,
+    necessity: await necessity(edited, bench, remove(feature)),
+    necessityRandom: await necessity(edited, bench, remove(random)),
+    sufficiency: await sufficiency(edited, bench, push(feature)),
+    sufficiencyRandom: await sufficiency(edited, bench, push(random)),
+    specificityNats: Math.max(0, chosen.costOnOrdinary),
+    firingRate: wilson(onTriggered, Math.max(1, rows.length)),
+  };
+}
+
+async function jointEvidence(
+  edited: EditedRuns,
+  bench: Bench,
+  chosen: readonly Chosen[],
+  fact: VerifiedTrigger,
+  path: string,
+): Promise<FeatureEvidence> {
+  const feeds = (pick: (one: Chosen) => number) =>
+    Object.assign(
+      {},
+      ...chosen.map((one) =>
+        featureFeeds(one.site, one.dictionary.featureCount, [{ remove: [pick(one)] }]),
+      ),
+    );
+  return {
+    kind: 'causal-feature-set',
+    path,
+    triggerText: fact.triggerText,
+    features: chosen.map(({ site, feature }) => `${siteName(site)}/${feature}`),
+    necessity: await necessity(
+      edited,
+      bench,
+      feeds((one) => one.feature),
+    ),
+    necessityRandom: await necessity(
+      edited,
+      bench,
+      feeds((one) => one.random),
+    ),
+  };
+}

@@ -1,0 +1,144 @@
+/**
+ * Stages 2 to 5 on a target that is a runnable language model: features, candidates, verification and the causal
+ * check. A target that cannot be run says why in what was not covered.
+ */
+
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { scanBehaviour } from '../detect/behaviour/scan-behaviour.ts';
+import { behaviourSettings } from '../detect/behaviour/settings.ts';
+import { explainCauses } from '../detect/features/explain-causes.ts';
+import { chooseDevice, type DeviceChoice } from '../engine/device.ts';
+import { Engine } from '../engine/engine.ts';
+import { PACKAGE_ROOT } from '../engine/entry-point.ts';
+import { ScanError, serializeError, toScanError } from '../errors.ts';
+import type { VerifiedTrigger } from '../evidence/behaviour.ts';
+import type { Evidence, NotCovered } from '../evidence/evidence.ts';
+import { type ListLookup, lazyLists } from '../judge/lists.ts';
+import { type Model, openModel } from '../model/open-model.ts';
+import { bundledCorpora, type Corpus, readCorpus } from '../probe/corpus.ts';
+import { Generator } from '../probe/generation.ts';
+import type {
+  CancelSignal,
+  Profile,
+  ProgressEvent,
+  StageName,
+  StageOutcome,
+  Target,
+} from './stage.ts';
+
+export interface BehaviourStageOptions {
+  readonly profile: Exclude<Profile, 'files'>;
+  readonly seed: number;
+  readonly device: DeviceChoice;
+  readonly workers?: number;
+  readonly corpus?: string;
+  readonly sae?: string;
+  /** Strings that the user suspects of being triggers. */
+  readonly suspects?: readonly string[];
+  readonly cancel?: CancelSignal;
+  readonly list?: ListLookup;
+  onProgress?(event: ProgressEvent): void;
+}
+
+export type StageReceiver = (stage: StageName, outcome: StageOutcome) => void;
+
+const CANONICAL_LIST = 'trigger-controls-output/canonical';
+/** Frames and forms that no profile tries; said in every result, because silence would read as coverage. */
+const METHOD_LIMITS: readonly NotCovered[] = [
+  {
+    what: 'triggers of meaning or style',
+    why: 'only strings of tokens are searched, so a topic or a tone that sets a behaviour off is not found',
+  },
+  {
+    what: 'behaviours that begin more than about 50 tokens after the trigger, or last under 8 tokens',
+    why: 'responses are read for 24 to 56 tokens, and a few tokens carry too little evidence',
+  },
+];
+
+/** Hands each stage's outcome to `receive` as soon as it is there; never throws for bad input. */
+export async function runBehaviourStages(
+  target: Target,
+  options: BehaviourStageOptions,
+  receive: StageReceiver,
+): Promise<void> {
+  let model: Model;
+  try {
+    model = openModel(target.root);
+    if (model.spec.head === undefined || !model.spec.causal) {
+      throw new ScanError('E_ARCHITECTURE', `${model.spec.family} writes no text`, {
+        file: join(target.given, 'config.json'),
+        hint: 'Files and weights are scanned.',
+      });
+    }
+  } catch (thrown) {
+    receive('verify', failed(thrown, target));
+    return;
+  }
+  const workers = options.workers ?? availableParallelism();
+  const cancel = options.cancel ?? { cancelled: false };
+  await using engine = new Engine({ workers, device: await chooseDevice(options.device), cancel });
+  const generator = new Generator(model, engine, { seed: options.seed });
+  let stage: StageName = 'candidates';
+  const progress = (label: string, done: number, total: number) => {
+    options.onProgress?.({ target: target.name, stage, label, done, total, unit: 'strings' });
+  };
+  let spent = 0;
+  const outcome = (evidence: readonly Evidence[], notCovered: readonly NotCovered[] = []) => {
+    const tokens = generator.tokens - spent;
+    spent = generator.tokens;
+    return { evidence, notCovered, errors: [], tokens };
+  };
+  try {
+    const result = await scanBehaviour({
+      generator,
+      settings: behaviourSettings(options.profile),
+      path: target.name,
+      corpora: corporaFor(options),
+      canonical: [...(options.list ?? lazyLists())(CANONICAL_LIST)],
+      suspects: options.suspects ?? [],
+      progress,
+    });
+    receive('verify', outcome(result.evidence, METHOD_LIMITS));
+    stage = 'features';
+    const working = result.evidence.filter((fact) => fact.outcome === 'backdoored');
+    const causes = await explainCauses({
+      probe: result.probe,
+      triggers: strongest(working, options.profile === 'quick' ? 1 : 2),
+      path: target.name,
+      quick: options.profile === 'quick',
+      ...(options.sae !== undefined && { sae: options.sae }),
+      progress,
+    });
+    receive('features', outcome(causes.evidence, causes.notCovered));
+    model.weights.checkUnchanged();
+  } catch (thrown) {
+    receive(stage === 'features' ? 'features' : 'verify', failed(thrown, target));
+  }
+}
+
+function corporaFor({ corpus }: BehaviourStageOptions): Corpus[] {
+  const bundled = bundledCorpora(join(PACKAGE_ROOT, 'corpora'), 'generic');
+  return corpus === undefined ? bundled : [readCorpus(corpus), ...bundled];
+}
+
+function strongest(facts: readonly VerifiedTrigger[], count: number): VerifiedTrigger[] {
+  return [...facts]
+    .filter(({ frame }) => frame === 'suffix')
+    .sort((a, b) => b.score - a.score)
+    .slice(0, count);
+}
+
+function failed(thrown: unknown, target: Target): StageOutcome {
+  const error = toScanError(thrown, target.given);
+  if (error.code === 'E_INTERRUPTED' || error.code === 'E_ARCHITECTURE') {
+    const what = `${target.name}: behaviour`;
+    return {
+      evidence: [],
+      notCovered: [{ what, why: `${error.code}: ${error.message}` }],
+      errors: [],
+      tokens: 0,
+    };
+  }
+  return { evidence: [], notCovered: [], errors: [serializeError(error)], tokens: 0 };
+}

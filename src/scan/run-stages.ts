@@ -1,0 +1,70 @@
+/** One target's stages in order, each outcome handed over as soon as it is there. Runs in the scan's child process. */
+
+import type { DeviceChoice } from '../engine/device.ts';
+import { runBehaviourStages } from './behaviour-stage.ts';
+import { runFileStage } from './file-stage.ts';
+import { type NetworkOptions, runRemoteStage } from './remote-stage.ts';
+import type {
+  CancelSignal,
+  Profile,
+  ProgressEvent,
+  StageName,
+  StageOutcome,
+  Target,
+} from './stage.ts';
+import { runWeightStage } from './weight-stage.ts';
+
+/** Plain data: it travels to the child process. */
+export interface StageOptions {
+  readonly profile: Profile;
+  readonly seed: number;
+  readonly device: DeviceChoice;
+  readonly workers?: number;
+  readonly base?: string;
+  readonly sae?: string;
+  readonly corpus?: string;
+  readonly suspects?: readonly string[];
+  readonly network?: NetworkOptions;
+}
+
+export interface StageHooks {
+  readonly cancel: CancelSignal;
+  readonly onProgress: (event: ProgressEvent) => void;
+  readonly receive: (stage: StageName, outcome: StageOutcome) => void;
+}
+
+/** The stages that a target of this kind is owed under a profile. */
+export function stagesFor(target: Target, profile: Profile): StageName[] {
+  if (target.kind === 'remote' || profile === 'files') return ['files'];
+  if (target.kind === 'model-folder') return ['files', 'weights', 'verify', 'features'];
+  return ['files', 'weights'];
+}
+
+export async function runStages(
+  target: Target,
+  options: StageOptions,
+  hooks: StageHooks,
+): Promise<void> {
+  const { cancel, onProgress, receive } = hooks;
+  const shared = { cancel, onProgress };
+  if (target.kind === 'remote') {
+    receive('files', await runRemoteStage(target, { ...shared, ...options }));
+    return;
+  }
+  receive('files', await runFileStage(target, shared));
+  if (options.profile === 'files') return;
+  const weights = await runWeightStage(target, {
+    ...shared,
+    ...(options.base !== undefined && { base: options.base }),
+  });
+  receive('weights', weights);
+  if (target.kind !== 'model-folder') return;
+  const broken = weights.evidence.filter((fact) => fact.kind === 'non-finite-tensor');
+  if (broken.length > 0) {
+    const why = `E_TENSOR_VALUES: ${broken.length} tensors hold NaN or infinite values, so nothing was run`;
+    const notCovered = [{ what: `${target.name}: behaviour`, why }];
+    receive('verify', { evidence: [], notCovered, errors: [], tokens: 0 });
+    return;
+  }
+  await runBehaviourStages(target, { ...options, profile: options.profile, ...shared }, receive);
+}
