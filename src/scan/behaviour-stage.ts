@@ -26,6 +26,7 @@ import type {
   StageOutcome,
   Target,
 } from './stage.ts';
+import { unreadTensorGaps } from './unread-tensors.ts';
 
 export interface BehaviourStageOptions {
   readonly profile: Exclude<Profile, 'files'>;
@@ -99,7 +100,8 @@ export async function runBehaviourStages(
       suspects: options.suspects ?? [],
       progress,
     });
-    receive('verify', outcome(result.evidence, METHOD_LIMITS));
+    const limits = [...METHOD_LIMITS, ...unreadTensorGaps(model.unread)];
+    receive('verify', outcome(result.evidence, limits));
     stage = 'features';
     const working = result.evidence.filter((fact) => fact.outcome === 'backdoored');
     const causes = await explainCauses({
