@@ -90,6 +90,14 @@ export const ggufCases: readonly RuleCase[] = [
     'positive-gguf-shape-overflow.gguf': () =>
       file({ tensors: [{ name: 'a', dims: [2n ** 32n, 2n ** 32n], offset: 0 }] }),
     'positive-gguf-bounds.gguf': () => file({ tensors: [{ name: 'a', dims: [4096], offset: 0 }] }),
+    // The sum of two sizes passes 2^64 when it is added without a check.
+    'positive-gguf-size-sum.gguf': () =>
+      file({
+        tensors: [
+          { name: 'a', dims: [2n ** 50n], offset: 0 },
+          { name: 'b', dims: [8], offset: 2n ** 52n },
+        ],
+      }),
     'positive-gguf-rank.gguf': () =>
       file({ tensors: [{ name: 'a', dims: [1, 1, 1, 1, 1, 1], offset: 0 }] }),
     'positive-gguf-alignment.gguf': () =>
