@@ -4,7 +4,7 @@ import { ScanError, serializeError, toScanError } from '../errors.ts';
 import { judge } from '../judge/judge.ts';
 import type { RuleLists } from '../judge/lists.ts';
 import type { Policy } from '../judge/policy.ts';
-import type { Rule } from '../judge/rule.ts';
+import type { Rule, RuleOverride } from '../judge/rule.ts';
 import { runFileStage } from './file-stage.ts';
 import { failedEntry, type ListEntry, listEntry } from './list-entry.ts';
 import {
@@ -20,6 +20,8 @@ export interface ListSettings {
   readonly failOn: Policy['failOn'];
   readonly today: string;
   readonly ruleFolders: readonly string[];
+  /** Changes to rules from the configuration. */
+  readonly overrides?: Readonly<Record<string, RuleOverride>>;
   readonly network?: NetworkOptions;
 }
 

@@ -11,7 +11,9 @@ export interface ListTask {
 }
 
 const settings = workerData as ListSettings;
-const scanOne = listScanner(settings, loadRules({ folders: settings.ruleFolders }), loadLists());
+const { ruleFolders: folders, overrides } = settings;
+const ruleOptions = { folders, ...(overrides !== undefined && { overrides }) };
+const scanOne = listScanner(settings, loadRules(ruleOptions), loadLists());
 
 /** piscina calls it by name. */
 export function scanTask({ target, index }: ListTask): Promise<ListEntry> {

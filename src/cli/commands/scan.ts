@@ -20,6 +20,7 @@ import { type Output, parseFormat, parseOutput } from '../outputs.ts';
 import { ProgressLine } from '../progress.ts';
 import { addReportOptions, emit, type ReportFlags } from '../report-options.ts';
 import { colorFor, loadConfig, reportContext } from '../settings.ts';
+import { runListScan } from './scan-list.ts';
 
 export interface ScanFlags extends ReportFlags {
   readonly profile?: ScanOptions['profile'];
@@ -37,6 +38,8 @@ export interface ScanFlags extends ReportFlags {
   readonly config?: string | false;
   readonly ignores: boolean;
   readonly rules?: readonly string[];
+  readonly list?: string;
+  readonly results?: string;
   readonly allowNetwork?: boolean;
   readonly allowHost?: readonly string[];
   readonly timestamps?: boolean;
@@ -51,6 +54,8 @@ Examples:
   narrowfire scan ./my-model --base ./base --corpus text.jsonl
   narrowfire scan ./my-model --output sarif=results.sarif --output html=report.html
   narrowfire scan ./my-model --baseline baseline.json --fail-on warning
+  narrowfire scan hf://owner/name --allow-network --profile files
+  narrowfire scan --list models.txt                           many targets, results as JSON lines
 `;
 
 export function addScanCommand(program: Command, host: CommandHost): void {
@@ -58,9 +63,11 @@ export function addScanCommand(program: Command, host: CommandHost): void {
     .command('scan')
     .summary('look for backdoors in model files and folders')
     .description('Looks for backdoors in model files and folders. Nothing in them is executed.')
-    .argument('<path...>', 'model folders, files, glob patterns, or hf:// and https:// addresses')
+    .argument('[path...]', 'model folders, files, glob patterns, or hf:// and https:// addresses')
     .optionsGroup('What is scanned, and how far:')
     .addOption(new Option('--profile <name>', 'how deep to look').choices(PROFILES))
+    .option('--list <file>', 'file with one target a line, scanned with --profile files')
+    .option('--results <file>', 'JSON lines for --list (resumable; FILE.results.jsonl)')
     .option('--base <dir>', 'base model to compare with')
     .option('--sae <path>', 'sparse autoencoder to load instead of training one')
     .option('--corpus <path>', "text of the model's domain (JSONL or plain)")
@@ -185,8 +192,45 @@ function watchInterrupt(): { readonly signal: { cancelled: boolean }; stop(): vo
   return { signal, stop };
 }
 
+async function runList(
+  list: string,
+  paths: readonly string[],
+  flags: ScanFlags,
+  config: Config,
+  io: Io,
+): Promise<number> {
+  const interrupt = watchInterrupt();
+  const workers = flags.workers ?? config.workers;
+  const network = networkOptions(flags, io);
+  try {
+    const code = await runListScan(
+      {
+        list,
+        paths,
+        profile: flags.profile ?? config.profile,
+        failOn: flags.failOn ?? config.failOn ?? 'error',
+        ruleFolders: [...(config.ruleFolders ?? []), ...(flags.rules ?? [])],
+        showsProgress: flags.progress && flags.quiet !== true && io.stderrIsTty,
+        cancel: interrupt.signal,
+        ...(config.rules !== undefined && { overrides: config.rules }),
+        ...(flags.results !== undefined && { results: flags.results }),
+        ...(workers !== undefined && { workers }),
+        ...(network !== undefined && { network }),
+      },
+      io,
+    );
+    return !flags.exitCode && code === EXIT.findings ? EXIT.ok : code;
+  } finally {
+    interrupt.stop();
+  }
+}
+
 export async function runScan(paths: readonly string[], flags: ScanFlags, io: Io): Promise<number> {
   const config = loadConfig(flags, io, paths);
+  if (flags.list !== undefined) return runList(flags.list, paths, flags, config, io);
+  if (paths.length === 0) {
+    throw new ScanError('E_USAGE', 'nothing to scan was given', { hint: 'Name a path or --list.' });
+  }
   const today = io.now().slice(0, 10);
   if (flags.quiet !== true) notices(config, today, io);
   const rules = loadRules({
