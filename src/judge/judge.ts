@@ -5,6 +5,7 @@ import type { Evidence, NotCovered } from '../evidence/evidence.ts';
 import type { ArtifactFile, Cost, Sha256, StageReport, TargetResult } from '../finding/finding.ts';
 import { applyBaseline } from './baseline.ts';
 import { compareText, evaluate } from './evaluate.ts';
+import { gapsOf } from './gaps.ts';
 import { applyIgnores } from './ignore.ts';
 import type { Policy } from './policy.ts';
 import type { Rule } from './rule.ts';
@@ -34,7 +35,7 @@ function uniqueSorted(items: readonly NotCovered[]): readonly NotCovered[] {
 }
 
 export function judge(input: JudgeInput, rules: readonly Rule[], policy: Policy): TargetResult {
-  const notCovered = uniqueSorted(input.notCovered);
+  const notCovered = uniqueSorted([...input.notCovered, ...gapsOf(input.evidence)]);
   const gaps = notCovered.map(
     (item): CoverageGap => ({
       kind: 'coverage-gap',

@@ -202,7 +202,7 @@ describe('completion', () => {
         ],
         { encoding: 'utf8' },
       ).trim();
-    expect(complete('sc')).toBe('scan');
+    expect(complete('sca')).toBe('scan');
     expect(complete('rules', 'va')).toBe('validate');
     expect(complete('scan', '--fail')).toBe('--fail-on');
     expect(complete('scan', '--profile', 'q')).toBe('quick');

@@ -210,7 +210,7 @@ describe('github', () => {
     expect(lines[0]).toMatch(
       /^::error file=models\/story-teller\/shard-\d+\.safetensors,line=1,title=NF3001 /,
     );
-    expect(lines.at(-1)).toContain('491 more findings');
+    expect(lines.at(-1)).toContain('492 more findings');
   });
 
   it('has one command a line for hostile text', () => {
