@@ -1,0 +1,126 @@
+/**
+ * Embeds many texts at once, or classifies them, over the worker pool: texts of like length share a batch, so that
+ * little is padded. Encoders see both ways, so no part of a text can be computed once for many.
+ */
+import type { Engine, Plan } from '../engine/engine.ts';
+import { f32Output, ids as feed } from '../engine/session.ts';
+import { ScanError } from '../errors.ts';
+import type { SiteVisitor } from '../model/emit/forward.ts';
+import { embedGraph } from '../model/graphs/embed.ts';
+import type { Model } from '../model/open-model.ts';
+import type { Graph } from '../onnx/graph.ts';
+
+export interface TextReading {
+  /** Where the model says how states are pooled. */
+  readonly embedding?: Float32Array;
+  /** Scores before softmax, where the model classifies. */
+  readonly classes?: Float32Array;
+}
+
+export interface EmbedderOptions {
+  /** Longest text, special tokens included; 512 by default, and never more than the model takes. */
+  readonly maxPositions?: number;
+  /** Edits of the pass (interventions). */
+  readonly visit?: (g: Graph) => SiteVisitor;
+}
+
+/** Tokens in one batch: large enough to fill the kernels, small enough to stay in the cache. */
+const BATCH_TOKENS = 768;
+
+export class Embedder {
+  readonly model: Model;
+  readonly maxPositions: number;
+  /** Model tokens processed so far, padding included. */
+  tokens = 0;
+  readonly #engine: Engine;
+  readonly #plan: Plan;
+  readonly #outputs: readonly ('embedding' | 'classes')[];
+
+  constructor(model: Model, engine: Engine, options: EmbedderOptions = {}) {
+    this.model = model;
+    this.maxPositions = Math.min(options.maxPositions ?? 512, model.spec.maxPositions);
+    this.#engine = engine;
+    const { visit } = options;
+    const positions = this.maxPositions;
+    this.#plan = engine.plan(
+      embedGraph(model.spec, { positions, ...(visit !== undefined && { visit }) }),
+    );
+    this.#outputs = [
+      ...(model.spec.pooling === undefined ? [] : (['embedding'] as const)),
+      ...(model.spec.classifier === undefined ? [] : (['classes'] as const)),
+    ];
+  }
+
+  /** A text's tokens with the special tokens that the model expects around them. */
+  framed(ids: readonly number[]): number[] {
+    const { before, after } = this.model.tokenizer.frame;
+    return [...before, ...ids, ...after];
+  }
+
+  /**
+   * @param texts token ids, framed, none empty
+   * @param receive called once a text, in no particular order; its arrays may be kept
+   * @throws ScanError `E_LIMIT` for a text that is longer than `maxPositions`
+   */
+  async read(
+    texts: readonly (readonly number[])[],
+    receive: (reading: TextReading, index: number) => void,
+  ): Promise<void> {
+    const batches = batchesByLength(texts, this.maxPositions);
+    const feeds = function* (embedder: Embedder) {
+      for (const batch of batches) {
+        const lengths = batch.map((index) => texts[index]?.length ?? 0);
+        const longest = Math.max(...lengths);
+        const padded = new Int32Array(batch.length * longest);
+        batch.forEach((index, row) => {
+          padded.set(texts[index] ?? [], row * longest);
+        });
+        embedder.tokens += padded.length;
+        yield {
+          ids: feed(padded, [batch.length, longest]),
+          lengths: feed(lengths, [batch.length]),
+        };
+      }
+    };
+    await this.#engine.runAll(this.#plan, feeds(this), (outputs, number) => {
+      const batch = batches[number] ?? [];
+      const rowsOf = this.#outputs.map((name) => {
+        const data = f32Output(outputs, name);
+        const width = data.length / batch.length;
+        return [name, (row: number) => data.slice(row * width, (row + 1) * width)] as const;
+      });
+      batch.forEach((index, row) => {
+        receive(Object.fromEntries(rowsOf.map(([name, rowOf]) => [name, rowOf(row)])), index);
+      });
+    });
+  }
+
+  /** @returns readings in the order of the texts */
+  async readAll(texts: readonly (readonly number[])[]): Promise<TextReading[]> {
+    const readings: TextReading[] = new Array(texts.length);
+    await this.read(texts, (reading, index) => {
+      readings[index] = reading;
+    });
+    return readings;
+  }
+}
+
+/** Indices of texts, shortest first, in batches of about `BATCH_TOKENS` tokens. */
+function batchesByLength(
+  texts: readonly (readonly number[])[],
+  maxPositions: number,
+): readonly (readonly number[])[] {
+  const lengthOf = (index: number) => texts[index]?.length ?? 0;
+  const order = texts.map((_, index) => index).sort((a, b) => lengthOf(a) - lengthOf(b) || a - b);
+  const batches: number[][] = [];
+  for (const index of order) {
+    const length = lengthOf(index);
+    if (length === 0 || length > maxPositions) {
+      throw new ScanError('E_LIMIT', `a text has ${length} tokens, wanted 1 to ${maxPositions}`);
+    }
+    const last = batches.at(-1);
+    if (last !== undefined && (last.length + 1) * length <= BATCH_TOKENS) last.push(index);
+    else batches.push([index]);
+  }
+  return batches;
+}
