@@ -5,9 +5,13 @@ import { type Command, Option } from 'commander';
 import { chooseDevice, type DeviceChoice } from '../engine/device.ts';
 import { Engine } from '../engine/engine.ts';
 import { ScanError } from '../errors.ts';
+import { loadDictionaries, trainQuickDictionaries } from '../interpret/site-dictionaries.ts';
+import { type TextWindows, textWindows } from '../interpret/text-windows.ts';
 import type { Site } from '../model/graphs/activations.ts';
 import { type Model, openModel } from '../model/open-model.ts';
 import { resolvePlace } from '../model/site-names.ts';
+import type { SiteDictionary } from '../sae/corpus-pass.ts';
+import { onEngine } from '../sae/runner.ts';
 import { DEVICES } from './config.ts';
 import type { Io } from './io.ts';
 import { collect, wholeNumber } from './option-parsers.ts';
@@ -47,6 +51,18 @@ export function addTextOptions(command: Command, defaultTokens: number): Command
     )
     .option('--tokens <n>', 'most tokens of text', wholeNumber(1024), defaultTokens)
     .option('--window <n>', 'tokens in one window', wholeNumber(8), 128);
+}
+
+export interface DictionaryFlags extends TextFlags {
+  readonly sae?: readonly string[];
+  readonly site?: readonly string[];
+}
+
+export function addDictionaryOptions(command: Command): Command {
+  const withSae = command
+    .option('--sae <path>', 'dictionaries to use (repeatable); default: train some now', collect)
+    .option('--site <name>', 'where to train (repeatable); default: every block', collect);
+  return addTextOptions(withSae, 32_768);
 }
 
 export interface ModelRun {
@@ -97,5 +113,40 @@ export function sitesOf(model: Model, names: readonly string[]): Site[] {
     const place = resolvePlace(model.spec, name);
     if (place !== 'logits') return place;
     throw new ScanError('E_USAGE', 'logits are no site for a dictionary');
+  });
+}
+
+/** The sites named, or the stream after every block. */
+function sitesOrBlocks(model: Model, names: readonly string[] | undefined): Site[] {
+  return sitesOf(model, names ?? model.spec.blocks.map((_, layer) => `resid_post.${layer}`));
+}
+
+/** Text that dictionaries are trained on and features are looked for in. */
+export function windowsFor(
+  { model, engine }: ModelRun,
+  flags: TextFlags & ModelRunFlags,
+  cwd: string,
+): Promise<TextWindows> {
+  return textWindows(model, engine, {
+    corpora: (flags.corpus ?? []).map((file) => resolve(cwd, file)),
+    length: flags.window,
+    maxTokens: flags.tokens,
+    seed: flags.seed,
+  });
+}
+
+/** The dictionaries named, or quick ones for the sites named. */
+export async function dictionariesFor(
+  run: ModelRun,
+  flags: DictionaryFlags & ModelRunFlags,
+  cwd: string,
+  windows?: TextWindows['windows'],
+): Promise<SiteDictionary[]> {
+  if (flags.sae !== undefined) return loadDictionaries(flags.sae.map((path) => resolve(cwd, path)));
+  const text = windows ?? (await windowsFor(run, flags, cwd)).windows;
+  return trainQuickDictionaries(run.model, sitesOrBlocks(run.model, flags.site), text, {
+    seed: flags.seed,
+    open: onEngine(run.engine),
+    onProgress: (done, total) => run.tell('training', done, total, 'steps'),
   });
 }

@@ -15,6 +15,8 @@ export interface SiteDictionary {
 
 export interface SiteRun extends SparseRun {
   readonly site: Site;
+  /** Windows are kept in order of length; entry i says which of the given windows window i is. */
+  readonly givenWindows: readonly number[];
   /** Squared norm of the reconstruction error over that of the activation, row by row. */
   readonly errorShare: Float32Array;
 }
@@ -103,7 +105,7 @@ export async function runCorpus(
   return new Map(
     [...collectors].map(([name, { builder, errorShare }]) => {
       const { site } = entries.get(name) as SiteDictionary;
-      return [name, { ...builder.finish(), site, errorShare }];
+      return [name, { ...builder.finish(), site, givenWindows: order, errorShare }];
     }),
   );
 }

@@ -17,11 +17,15 @@ import { type DictionaryValues, declareDictionary, emitDelta, emitEncode } from 
  * Inputs of `features`: `keep.<site>` and `add.<site>`, f32 [R, features]: z' = z · keep + add.
  * Inputs of `direction`: `along.<site>` [R, width], unit length; `remove.<site>` [R, 1], the share of the component
  * along it that is taken out; `push.<site>` [R, width], added.
+ * Inputs of `patch`: `mask.<site>` [R, positions or 1, width] and `source.<site>` [R, positions or 1, width]:
+ * x' = x + mask · (source - x).
  * R is the number of sequences, or 1 for the same edit of all.
  */
 export type Edit =
   | { readonly kind: 'features'; readonly site: Site; readonly dictionary: Dictionary }
-  | { readonly kind: 'direction'; readonly site: Site; readonly width: number };
+  | { readonly kind: 'direction'; readonly site: Site; readonly width: number }
+  /** Values from another run; for passes over whole sequences, not for generation. */
+  | { readonly kind: 'patch'; readonly site: Site; readonly width: number };
 
 interface DeclaredEdit {
   readonly edit: Edit;
@@ -54,6 +58,11 @@ function declareEdit(g: Graph, edit: Edit): DeclaredEdit {
   }
   const input = (name: string, width: number) =>
     g.input(`${name}.${site}`, 'f32', [`edits.${site}.${name}`, width]);
+  if (edit.kind === 'patch') {
+    const block = (name: string) =>
+      g.input(`${name}.${site}`, 'f32', [`${name}.${site}.R`, `${name}.${site}.P`, edit.width]);
+    return { edit, inputs: [block('mask'), block('source')] };
+  }
   if (edit.kind === 'direction') {
     const { width } = edit;
     return { edit, inputs: [input('along', width), input('remove', 1), input('push', width)] };
@@ -74,6 +83,13 @@ function emitEdit(g: Graph, declared: DeclaredEdit, x: Value): Value {
   const sequences = g.op('Shape', [declared.inputs[0] as Value], { start: int(0), end: int(1) });
   const grouped = (value: Value, width: number) =>
     g.reshape(value, shapeVector(g, [sequences, -1, width]));
+  if (declared.edit.kind === 'patch') {
+    const { width } = declared.edit;
+    const [mask, source] = declared.inputs as [Value, Value];
+    const shaped = grouped(x, width);
+    const patched = g.add(shaped, g.mul(mask, g.sub(source, shaped)));
+    return g.reshape(patched, [-1, width]);
+  }
   const [a, b, c] = declared.inputs.map((input) => g.unsqueeze(input, [1])) as [
     Value,
     Value,

@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { formatError, ScanError, toScanError } from '../../errors.ts';
 import { EXIT } from '../../finding/exit-code.ts';
-import { textWindows } from '../../interpret/text-windows.ts';
 import { type Site, siteName } from '../../model/graphs/activations.ts';
 import { resolvePlace } from '../../model/site-names.ts';
 import type { Dictionary } from '../../sae/dictionary.ts';
@@ -23,6 +22,7 @@ import {
   type ModelRunFlags,
   sitesOf,
   type TextFlags,
+  windowsFor,
   withModel,
 } from '../model-run.ts';
 import { collect, wholeNumber } from '../option-parsers.ts';
@@ -104,7 +104,7 @@ async function runTrain(folder: string, flags: TrainFlags, { io }: CommandHost):
     const { model, engine } = run;
     const middle = `resid_post.${Math.floor((model.spec.blocks.length - 1) / 2)}`;
     const sites = sitesOf(model, flags.site ?? [middle]);
-    const text = await textOf(run, flags, io.cwd);
+    const text = await windowsFor(run, flags, io.cwd);
     const open = onEngine(engine);
     const activations = await readActivations(model.spec, sites, text.windows, {
       skip: model.tokenizer.special,
@@ -187,7 +187,7 @@ async function runEval(
     const { model, engine } = run;
     const site = siteToRead(run, dictionary, flags.site);
     const wanted = dictionary.outputSite === undefined ? [site] : [site, dictionary.outputSite];
-    const text = await textOf(run, flags, io.cwd);
+    const text = await windowsFor(run, flags, io.cwd);
     const open = onEngine(engine);
     const activations = await readActivations(model.spec, wanted, text.windows, {
       skip: model.tokenizer.special,
@@ -310,15 +310,6 @@ function siteToRead(run: ModelRun, dictionary: Dictionary, asked: string | undef
       hint: 'Name one with --site.',
     },
   );
-}
-
-async function textOf(run: ModelRun, flags: TextFlags & ModelRunFlags, cwd: string) {
-  return textWindows(run.model, run.engine, {
-    corpora: (flags.corpus ?? []).map((file) => resolve(cwd, file)),
-    length: flags.window,
-    maxTokens: flags.tokens,
-    seed: flags.seed,
-  });
 }
 
 /** Only for models that predict text, and autoencoders: a transcoder's output stands for another place. */
