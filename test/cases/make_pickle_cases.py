@@ -90,7 +90,7 @@ MISSING = {
     "torch-collect-env": ("torch.utils.collect_env", "run"), "torch-bottleneck": ("torch.utils.bottleneck.__main__", "run_cprofile"), "torch-datapipes": ("torch.utils.data.datapipes.utils.decoder", "basichandlers"),
     "torch-exec-wrapper": ("torch.jit.unsupported_tensor_ops", "execWrapper"), "torch-guards": ("torch._dynamo.guards", "GuardBuilder.get"),
     "torch-shape-env": ("torch.fx.experimental.symbolic_shapes", "ShapeEnv.evaluate_guards_expression"), "torch-config": ("torch.utils._config_module", "ConfigModule.load_config"),
-    "torch-inductor": ("torch._inductor.codecache", "compile_file"), "torch-hub": ("torch.hub", "load"), "torch-load": ("torch", "load"), "uuid": ("uuid", "_get_command_stdout"), "imaplib": ("imaplib", "IMAP4_stream"),
+    "torch-inductor": ("torch._inductor.codecache", "compile_file"), "torch-hub": ("torch.hub", "load"), "torch-distributed-rpc": ("torch.distributed.rpc", "rpc_sync"), "torch-load": ("torch", "load"), "uuid": ("uuid", "_get_command_stdout"), "imaplib": ("imaplib", "IMAP4_stream"),
     "test-support": ("test.support.script_helper", "assert_python_ok"), "osx-support": ("_osx_support", "_read_output"), "aix-support": ("_aix_support", "_read_cmd_output"), "pyrepl": ("_pyrepl.pager", "pipe_pager"),
     "spawnv-passfds": ("multiprocessing.util", "spawnv_passfds"), "mlflow": ("mlflow.projects.backend.local", "_run_entry_point"), "pandas-eval": ("pandas.core.computation.eval", "eval"), "pandas-read-pickle": ("pandas", "read_pickle"),
     "asyncio-child": ("asyncio.unix_events", "_UnixSubprocessTransport._start"), "joblib-load": ("joblib", "load"), "numpy-load": ("numpy", "load"), "runpy": ("runpy", "run_path"), "webbrowser": ("webbrowser", "open"),
