@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'vitest';
+import { readSevenZip } from '../../src/artifact/archive/seven-zip.ts';
 import { readTar } from '../../src/artifact/archive/tar.ts';
 import { readZip } from '../../src/artifact/archive/zip.ts';
 import { MemorySource } from '../../src/artifact/byte-source.ts';
@@ -96,6 +97,16 @@ const READERS: readonly FuzzTarget[] = [
 ];
 
 const DECODERS: readonly FuzzTarget[] = [
+  {
+    name: '7z',
+    seeds: seeds(GADGETS, /\.7z$/),
+    run: (bytes) =>
+      void readSevenZip(new MemorySource(bytes, 'fuzz'), {
+        spend: () => undefined,
+        stop: (produced) =>
+          produced > MAX_PRODUCED_BYTES ? new ScanError('E_LIMIT', 'enough') : undefined,
+      }),
+  },
   decoderTarget('gzip', (input) => new InflateStream(input, 'gzip')),
   decoderTarget('zlib', (input) => new InflateStream(input, 'zlib')),
   decoderTarget('bz2', bzip2Stream),
@@ -107,6 +118,7 @@ const DECODERS: readonly FuzzTarget[] = [
 
 const WHOLE: readonly FuzzTarget[] = [
   { name: 'pickle files', seeds: pickles, run: inspectBytes },
+  { name: '7z files', seeds: seeds(GADGETS, /\.7z$/), run: inspectBytes },
   { name: 'torch files', seeds: [...zips, ...seeds(GADGETS, /\.pth?$/)], run: inspectBytes },
   {
     name: 'joblib files',

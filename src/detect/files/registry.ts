@@ -1,6 +1,7 @@
 /** The file detectors in the order they run. Add one import and one line here; nothing else knows them. */
 import { archiveDetector } from './archive/archive-detector.ts';
 import { compressedDetector } from './archive/compressed-detector.ts';
+import { unopenedDetector } from './archive/unopened-detector.ts';
 import type { FileDetector } from './detector.ts';
 import { FORMAT_DETECTORS } from './formats.ts';
 import { hydraTargetDetector } from './hydra-targets.ts';
@@ -14,6 +15,7 @@ export const FILE_DETECTORS: readonly FileDetector[] = [
   ...FORMAT_DETECTORS,
   archiveDetector,
   compressedDetector,
+  unopenedDetector,
   pickleDetector,
   chatTemplateDetector,
   hydraTargetDetector,

@@ -1,9 +1,10 @@
-/** Zip and tar archives: lists what lies, leaves or hides, and hands every member on to be inspected. */
+/** Zip, tar and 7z archives: lists what lies, leaves or hides, and hands every member on to be inspected. */
 import type {
   ArchiveFact,
   ArchiveListing,
   ArchiveMember,
 } from '../../../artifact/archive/member.ts';
+import { readSevenZip } from '../../../artifact/archive/seven-zip.ts';
 import { readTar } from '../../../artifact/archive/tar.ts';
 import { readZip } from '../../../artifact/archive/zip.ts';
 import { escapeText } from '../../../artifact/pickle/values.ts';
@@ -12,15 +13,24 @@ import { ScanError } from '../../../errors.ts';
 import type { ArchiveAnomaly, ArchiveProblem } from '../../../evidence/archive.ts';
 import type { FileDetector, FileReport, FileSubject } from '../detector.ts';
 import { checkTorchStorages } from './torch-storages.ts';
-import { unpack } from './unpack.ts';
+import { bombStop, unpack } from './unpack.ts';
+
+const ARCHIVES = new Set(['zip', 'tar', '7z']);
 
 export const archiveDetector: FileDetector = {
   name: 'archive',
-  accepts: ({ format }) => format === 'zip' || format === 'tar',
+  accepts: ({ format }) => ARCHIVES.has(format),
   inspect(subject, report) {
     const { source, format } = subject;
     const listing: ArchiveListing & { readonly error?: ScanError } =
-      format === 'zip' ? readZip(source) : readTar(source);
+      format === 'zip'
+        ? readZip(source)
+        : format === 'tar'
+          ? readTar(source)
+          : readSevenZip(source, {
+              spend: (bytes) => subject.budget.spend(bytes),
+              stop: (produced) => bombStop(produced, source.size),
+            });
     const facts = new FactSheet(subject);
     for (const fact of listing.facts) facts.add(fact);
     try {

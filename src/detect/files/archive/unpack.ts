@@ -14,8 +14,8 @@ const HEAD_BYTES = 64 * 1024;
 /** Above this a member is decoded whole only when its head is a format that can hide something. */
 const WHOLE_BYTES = 256 * 2 ** 20;
 const PLAIN_FORMATS = new Set(['unknown', 'npy']);
-export const BOMB_RATIO = 200;
-export const BOMB_BYTES = 64 * 2 ** 20;
+const BOMB_RATIO = 200;
+const BOMB_BYTES = 64 * 2 ** 20;
 
 export interface Unpacked extends Expansion {
   readonly bomb?: { readonly producedBytes: number };
@@ -39,12 +39,18 @@ export function unpack(
   const expansion = expand(open, packed.name, {
     spend: (bytes) => subject.budget.spend(bytes),
     stop: (producedBytes) => {
-      if (producedBytes < BOMB_BYTES || producedBytes < packed.size * BOMB_RATIO) return undefined;
-      bomb = { producedBytes };
-      return new ScanError('E_LIMIT', 'the rest of a decompression bomb was not read');
+      const stopped = bombStop(producedBytes, packed.size);
+      if (stopped !== undefined) bomb = { producedBytes };
+      return stopped;
     },
   });
   return bomb === undefined ? expansion : { ...expansion, bomb };
+}
+
+/** More output than any weights would give for so little input. */
+export function bombStop(producedBytes: number, packedBytes: number): ScanError | undefined {
+  if (producedBytes < BOMB_BYTES || producedBytes < packedBytes * BOMB_RATIO) return undefined;
+  return new ScanError('E_LIMIT', 'the rest of a decompression bomb was not read');
 }
 
 function headOf(open: () => ByteStream): Uint8Array {
