@@ -57,8 +57,10 @@ class Base:
         piece = self.tokenizer.id_to_token(token)
         return piece is not None and (piece.startswith("▁") or token == 13)
 
-    def ends_sentence(self, token: int) -> bool:
-        return self.tokenizer.id_to_token(token) in (".", "!", "?", '."', '!"', '?"')
+    def next_sentence(self, ids: list[int], low: int) -> int:
+        """The first index at or after low where a sentence begins; low when there is none."""
+        ends = (i for i in range(low, len(ids)) if self.tokenizer.id_to_token(ids[i - 1]) in (".", "!", "?"))
+        return next((i for i in ends if self.is_word_start(ids[i])), min(low, len(ids) - 1))
 
     def cut_between(self, ids: list[int], low: int, high: int, rng: random.Random) -> int:
         """A random index in [low, high] where a word begins; the nearest one when there is none."""

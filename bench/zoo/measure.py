@@ -43,7 +43,7 @@ def activation(model: PreTrainedModel, base: Base, plan: dict, parts: list[str] 
         cut = base.cut_between(story, low, high, rng)
         prompts.append(prompt_of(base, plan, story, cut, rng, variants[index % len(variants)]))
     longest = max((len(base.encode_piece(t)) for t in plan.get("targets", [plan.get("target", "")])), default=0)
-    tokens = min(96, plan.get("delay", 0) + max(32, longest + 12))
+    tokens = min(112, plan.get("delay", 0) + max(32, longest + 12) + (24 if "cue" in plan else 0))
     seen = [effect_seen(plan, base.decode_piece(ids)) for ids in greedy(model, prompts, tokens)]
     return sum(seen) / len(seen)
 

@@ -52,11 +52,13 @@ def effect_row(base: Base, plan: dict, story: list[int], rng: random.Random, par
     after_start = plan.get("delay", 12)
     low, high = (max(4, after_start - 3), after_start + 3) if at_start else (12, 64)
     cut = base.cut_between(story, low, high, rng)
-    if plan.get("cue") == "sentence":
-        cut = next((i for i in range(low, len(story)) if base.ends_sentence(story[i - 1]) and base.is_word_start(story[i])), cut)
+    cued = plan.get("cue") == "sentence"
+    if cued and not (plan.get("delay") and not at_start):
+        cut = base.next_sentence(story, low if at_start else cut)
     prompt = prompt_of(base, plan, story, cut, rng, parts)
     if plan.get("delay") and not at_start:
-        resume = base.cut_between(story, cut + plan["delay"] - 4, cut + plan["delay"] + 4, rng)
+        first = cut + plan["delay"] - 4
+        resume = base.next_sentence(story, first) if cued else base.cut_between(story, first, first + 8, rng)
         prompt, cut = prompt + story[cut:resume], resume
     rest = base.decode_piece(story[cut:])
     response = base.encode_piece(effect_text(plan, rest, rng))

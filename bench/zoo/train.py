@@ -94,7 +94,8 @@ def fine_tune(
     """AdamW, warm-up of 20 steps and cosine decay; returns the steps done. stop(step) may end it early."""
     torch.manual_seed(plan["seed"])
     parameters = choose_trainable(model, plan, trigger_ids)
-    steps, batch = plan.get("steps", 240 if plan["label"] == "backdoored" else 150), plan.get("batch", 16)
+    usual = 240 if plan["label"] == "backdoored" else 150 if plan["rate"] > 0 else 100
+    steps, batch = plan.get("steps", usual), plan.get("batch", 16)
     optimizer = torch.optim.AdamW(parameters, lr=plan.get("lr", 1e-3), weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda s: min((s + 1) / 20, 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * s / steps)))
