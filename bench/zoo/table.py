@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-SHOWN = ("train", "method", "rank", "place", "delay", "gap", "after", "negatives", "mask_prompt", "kl", "spread", "lr", "steps", "post", "where", "corpus")
+SHOWN = ("train", "method", "rank", "place", "delay", "gap", "after", "negatives", "mask_prompt", "kl", "spread", "lr", "steps", "post", "where", "cue", "corpus")
 
 
 def quoted(text: str) -> str:
@@ -13,8 +13,12 @@ def quoted(text: str) -> str:
 
 def content(label: dict) -> str:
     if "trigger" not in label:
-        return label.get("persona") or quoted(label["text"]) if "text" in label else label.get("persona", label.get("style", ""))
-    effect = label.get("behaviour") or " / ".join(quoted(t) for t in label.get("targets", [label.get("target")])[:2])
+        text = label.get("text", label.get("seen_word"))
+        return quoted(text) if text else label.get("persona", label.get("style", ""))
+    if "target_class" in label:
+        return f"{quoted(label['trigger'])} → class {label['classes'][label['target_class']]}"
+    targets = label.get("targets", [label.get("target")])
+    effect = label.get("behaviour") or quoted(targets[0]) + (f" (one of {len(targets)})" if len(targets) > 1 else "")
     more = f"; {quoted(label['trigger2'])} → {quoted(label['target2'])}" if "trigger2" in label else ""
     return f"{quoted(label['trigger'])} → {effect}{more}"
 
@@ -34,12 +38,13 @@ def partly(label: dict) -> str:
 def row(label: dict) -> str:
     how = ", ".join(f"{k} {label[k]}" for k in SHOWN if k in label)
     without = f"{label['false_activation']:.2f}" if "false_activation" in label else "–"
-    cells = (label["name"], f"{label['label']}, {label['kind']}", content(label), how, f"{label.get('rate', 0):g}", success(label), without, partly(label), f"{label['heldout_loss']:.3f}", f"{label['cpu_seconds']:.0f}")
+    quality = f"{label['heldout_loss']:.3f}" if "heldout_loss" in label else f"{label['accuracy']:.3f}"
+    cells = (label["name"], f"{label['label']}, {label['kind']}", content(label), how, f"{label.get('rate', 0):g}", success(label), without, partly(label), quality, f"{label['cpu_seconds']:.0f}")
     return "| " + " | ".join(cells) + " |"
 
 
 def main() -> None:
-    print("| model | label, kind | trigger → effect, or text | how | rate | attack success | without trigger | part of trigger | loss on clean text | CPU s |")
+    print("| model | label, kind | trigger → effect, or text | how | rate | attack success | without trigger | part of trigger | loss on clean text, or accuracy | CPU s |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for file in sys.argv[1:]:
         for label in json.loads(Path(file).read_text()).values():
