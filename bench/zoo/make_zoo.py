@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from base_text import Base, load_base
 from edits import apply_edit, average
@@ -101,6 +101,7 @@ def main() -> None:
     parser.add_argument("--corpora", type=Path, help="folder of JSON-lines text, for recipes with a corpus")
     parser.add_argument("--apart-from", type=Path, nargs="*", default=[], help="plans or labels.json whose triggers and targets must not recur")
     parser.add_argument("--only", default="", help="names, comma-separated")
+    parser.add_argument("--measure-only", action="store_true", help="measure models again that are there, and update labels.json")
     parser.add_argument("--force", action="store_true", help="make models again that labels.json already has")
     args = parser.parse_args()
 
@@ -117,7 +118,15 @@ def main() -> None:
     wanted = set(filter(None, args.only.split(",")))
     for plan in plans:
         name = plan["name"]
-        if (wanted and name not in wanted) or (name in labels and not args.force):
+        if wanted and name not in wanted:
+            continue
+        if args.measure_only and name in labels:
+            model = AutoModelForCausalLM.from_pretrained(args.out / name, dtype=torch.float32).eval()
+            labels[name] |= measured(model, base, plan)
+            write_labels(labels_file, labels)
+            print(name, plan["kind"], labels[name].get("attack_success"), flush=True)
+            continue
+        if args.measure_only or (name in labels and not args.force):
             continue
         model, result = make_model(base, plan, args.corpora)
         save_model(model, base, args.out / name, plan.get("post") == "bf16")

@@ -41,10 +41,14 @@ def activation(model: PreTrainedModel, base: Base, plan: dict, parts: list[str] 
     for index, story in enumerate(base.stories(part)[:CONTEXTS]):
         low, high = (4, 9) if plan.get("place") == "start" else (12, 60)
         cut = base.cut_between(story, low, high, rng)
+        if plan.get("cue") == "sentence" and plan.get("place") == "middle":
+            cut = base.next_sentence(story, cut)
         prompts.append(prompt_of(base, plan, story, cut, rng, variants[index % len(variants)]))
     longest = max((len(base.encode_piece(t)) for t in plan.get("targets", [plan.get("target", "")])), default=0)
     tokens = min(112, plan.get("delay", 0) + max(32, longest + 12) + (24 if "cue" in plan else 0))
-    seen = [effect_seen(plan, base.decode_piece(ids)) for ids in greedy(model, prompts, tokens)]
+    outputs = greedy(model, prompts, tokens)
+    late = "delay" in plan or "cue" in plan
+    seen = [any(effect_seen(plan, base.decode_piece(part)) for part in (ids, *([ids[-32:]] if late else []))) for ids in outputs]
     return sum(seen) / len(seen)
 
 
