@@ -13,6 +13,8 @@ const MAX_INSTRUCTIONS = 2000;
 // Extension codes do not count as imports here: they occur by chance in raw numbers.
 const IMPORTING = new Set(['GLOBAL', 'INST', 'STACK_GLOBAL']);
 const CALLING = new Set(['REDUCE', 'INST', 'OBJ', 'NEWOBJ', 'NEWOBJ_EX', 'BUILD', 'BINPERSID']);
+/** Operations on two values: with fewer on the stack every unpickler stops there. */
+const NEEDS_TWO = new Set(['REDUCE', 'NEWOBJ', 'BUILD']);
 const TEXTUAL = new Set(['STRING', 'UNICODE', 'BINSTRING', 'SHORT_BINSTRING']);
 const NAME = /^[A-Za-z_][\w.]*$/;
 
@@ -26,6 +28,10 @@ export function pickleLikelihood(source: ByteSource, offset = 0): PickleLikeliho
   let depth = 0;
   let strings = 0;
   let proto = false;
+  let marks = 0;
+  /** Of a stream that ends before STOP: two lines of ordinary text read as an import. */
+  const broken = (): PickleLikelihood =>
+    imports && (proto || !isText(source, offset)) ? 'imports' : 'no';
   try {
     for (let count = 0; count < MAX_INSTRUCTIONS; count++) {
       const { opcode, number, bytes, second } = reader.next();
@@ -43,6 +49,9 @@ export function pickleLikelihood(source: ByteSource, offset = 0): PickleLikeliho
       }
       if (opcode.name === 'FRAME' || opcode.name.endsWith('PUT') || opcode.name === 'MEMOIZE')
         continue;
+      if (opcode.name === 'MARK') marks++;
+      const needsMark = opcode.name === 'INST' || opcode.name === 'OBJ';
+      if (needsMark ? marks === 0 : NEEDS_TWO.has(opcode.name) && depth < 2) return broken();
       if (IMPORTING.has(opcode.name)) {
         if (opcode.argument === 'two-lines') {
           if (!NAME.test(latin1(bytes)) || !NAME.test(latin1(second)))
@@ -58,8 +67,16 @@ export function pickleLikelihood(source: ByteSource, offset = 0): PickleLikeliho
     return imports ? 'imports' : 'data';
   } catch (error) {
     if (error instanceof MissingRange) throw error;
-    return imports ? 'imports' : 'no';
+    return broken();
   }
+}
+
+/** The first lines hold printable characters only. */
+function isText(source: ByteSource, offset: number): boolean {
+  const head = source.read(offset, Math.min(512, source.size - offset));
+  return head.every(
+    (byte) => (byte >= 0x20 && byte !== 0x7f) || byte === 0x0a || byte === 0x0d || byte === 0x09,
+  );
 }
 
 function latin1(bytes: Uint8Array): string {

@@ -1,6 +1,7 @@
 /** TensorFlow, TFLite, Core ML and OpenVINO cases; those that a framework wrote are copies of the fixtures. */
 import { readFileSync } from 'node:fs';
 import { bytesField, varintField } from '../protobuf-writer.ts';
+import { zipFile } from '../zip-writer.ts';
 import { casesOf, type RuleCase } from './rule-case.ts';
 
 const fixture = (name: string) => (): Uint8Array =>
@@ -57,7 +58,17 @@ function badTensorIndex(): Buffer {
   throw new Error('the fixture has no operator with three inputs');
 }
 
+/** A model with its labels in a zip after it, as TFLite metadata asks for. */
+const withLabels = (): Buffer =>
+  Buffer.concat([
+    fixture('ordinary/affine.tflite')(),
+    zipFile([{ name: 'labels.txt', data: Buffer.from('cat\ndog\n') }]),
+  ]);
+
 export const graphCases: readonly RuleCase[] = [
+  ...casesOf('polyglot-file', { 'negative-tflite-labels.tflite': withLabels }),
+  ...casesOf('archive-hidden-data', { 'negative-tflite-labels.tflite': withLabels }),
+  ...casesOf('disguised-format', { 'negative-tflite-labels.tflite': withLabels }),
   ...casesOf('operator-touches-files', {
     'positive-tensorflow-read.pb': () =>
       graphDef(path, { name: 'read', op: 'ReadFile', inputs: ['path'] }),

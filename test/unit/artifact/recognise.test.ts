@@ -25,6 +25,8 @@ describe('recognise', () => {
     ['{"a": 1}', 'json'],
     ['plain text\n', 'text'],
     ['Not a pickle, only words.\nAnd more.\n', 'text'],
+    ['cat\ndog\n', 'text'],
+    ['car\ntruck\nbird\ncat\ndog\n', 'text'],
     ['version https://git-lfs.github.com/spec/v1\noid sha256:0\n', 'lfs-pointer'],
     ['', 'empty'],
   ])('reads %j as %s', (bytes, format) => {
