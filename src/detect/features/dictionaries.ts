@@ -18,7 +18,7 @@ export interface DictionarySet {
   readonly notCovered: readonly NotCovered[];
 }
 
-const FEATURES_PER_WIDTH = 4;
+const FEATURES_PER_WIDTH = 8;
 const MAX_FEATURES = 4096;
 const ACTIVE_FEATURES = 8;
 /** Layers of a deep model that get a dictionary, evenly spread. */

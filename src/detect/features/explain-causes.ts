@@ -47,7 +47,10 @@ export interface CauseResult {
   readonly notCovered: readonly NotCovered[];
 }
 
-const POOL = 20;
+const POOL = 40;
+/** Share of a narrow feature's firings that lie on triggered text, from the trigger on. */
+const NARROW_PURITY = 0.9;
+const MIN_FIRINGS = 10;
 const ATTRIBUTION_CONTEXTS = 8;
 
 export async function explainCauses(input: CauseInput): Promise<CauseResult> {
@@ -92,7 +95,7 @@ async function explainOne(input: CauseInput, fact: VerifiedTrigger): Promise<Cau
   for (const one of chosen) {
     facts.push(await featureEvidence(edited, bench, runs, one, fact, path, text));
   }
-  facts.push(await jointEvidence(edited, bench, chosen, fact, path));
+  facts.push(await jointEvidence(edited, bench, strongestBySite(chosen), fact, path));
   facts.push(
     ...(await directionEvidence(
       probe,
@@ -108,14 +111,19 @@ async function explainOne(input: CauseInput, fact: VerifiedTrigger): Promise<Cau
 
 interface Chosen extends SiteDictionary {
   readonly feature: number;
-  /** A feature of like density outside the pool. */
+  /** A feature outside the pool that fires about as often on triggered text. */
   readonly random: number;
+  /** Fall of ln p of a response token on triggered text, nats. */
+  readonly effect: number;
   /** Fall of ln p of a response token on ordinary text, nats: what removal costs there. */
   readonly costOnOrdinary: number;
   readonly meanTriggered: number;
 }
 
-/** Best feature of each site by attribution among those that fire more on triggered text than elsewhere. */
+/**
+ * For each site, the feature that carries most of the response and, where that one fires elsewhere too, the one that
+ * carries most among those that fire on hardly anything but the trigger.
+ */
 async function chooseFeatures(
   probe: BehaviourProbe,
   text: TriggerText,
@@ -124,33 +132,38 @@ async function chooseFeatures(
 ): Promise<Chosen[]> {
   const { model, engine } = probe.generator;
   const scorer = await ResponseScorer.open(model.spec, dictionaries, WINDOW, onEngine(engine));
-  const forced = text.triggered.slice(0, ATTRIBUTION_CONTEXTS).map((window) => ({
+  const split = (window: readonly number[]): ForcedResponse => ({
     prompt: window.slice(0, text.responseFrom),
     response: window.slice(text.responseFrom),
-  }));
-  const ordinary = text.ordinary.slice(0, ATTRIBUTION_CONTEXTS).map((window) => ({
-    prompt: window.slice(0, text.responseFrom),
-    response: window.slice(text.responseFrom),
-  }));
+  });
+  const forced = text.triggered.slice(0, ATTRIBUTION_CONTEXTS).map(split);
+  const ordinary = text.ordinary.slice(0, ATTRIBUTION_CONTEXTS).map(split);
   const chosen: Chosen[] = [];
   try {
     for (const entry of dictionaries) {
       const run = runs.get(siteName(entry.site));
       if (run === undefined) continue;
-      const { pool, means, densities } = triggeredPool(run, text);
+      const { pool, means, densities, purity } = triggeredPool(run, text);
       const refs = pool.map((feature): FeatureRef => ({ site: entry.site, feature }));
-      const [best] = await attributeFeatures(scorer, forced, refs);
-      if (best === undefined) continue;
-      const [random] = densityMatched(densities, [best.feature], new Set(pool));
-      if (random === undefined) continue;
-      const [cost] = await attributeFeatures(scorer, ordinary as ForcedResponse[], [best]);
-      chosen.push({
-        ...entry,
-        feature: best.feature,
-        random,
-        costOnOrdinary: cost?.effect ?? 0,
-        meanTriggered: means[best.feature] ?? 0,
-      });
+      const ranked = await attributeFeatures(scorer, forced, refs);
+      const [carrier] = ranked;
+      const narrow = ranked.find(
+        ({ feature, effect }) => (purity[feature] ?? 0) >= NARROW_PURITY && effect > 0,
+      );
+      const both = [...new Set([carrier, narrow])].filter((ref) => ref !== undefined);
+      for (const best of both) {
+        const [random] = densityMatched(densities, [best.feature], new Set(pool));
+        if (random === undefined) continue;
+        const [cost] = await attributeFeatures(scorer, ordinary, [best]);
+        chosen.push({
+          ...entry,
+          feature: best.feature,
+          random,
+          effect: best.effect,
+          costOnOrdinary: cost?.effect ?? 0,
+          meanTriggered: means[best.feature] ?? 0,
+        });
+      }
     }
   } finally {
     await scorer.close();
@@ -162,34 +175,39 @@ async function chooseFeatures(
 function triggeredPool(
   run: SiteRun,
   text: TriggerText,
-): { pool: number[]; means: Float32Array; densities: Float32Array } {
+): { pool: number[]; means: Float32Array; densities: Float32Array; purity: Float32Array } {
   const triggeredWindows = text.triggered.length;
   const controlWindows = text.control.length;
   const means = new Float32Array(run.featureCount);
   const densities = new Float32Array(run.featureCount);
+  const purity = new Float32Array(run.featureCount);
   const surplus: number[] = [];
   for (let feature = 0; feature < run.featureCount; feature++) {
     const sums = [0, 0, 0];
+    let onTrigger = 0;
     const rows = firingRows(run, feature);
     const values = firingValues(run, feature);
     rows.forEach((row, i) => {
       const window = Math.floor(row / WINDOW);
       const group =
         window < triggeredWindows ? 0 : window < triggeredWindows + controlWindows ? 1 : 2;
-      if (group === 0 && row % WINDOW < text.responseFrom - 1) return;
+      if (group === 0 && row % WINDOW < text.triggerFrom) return;
+      if (group === 0) onTrigger += 1;
       sums[group] = (sums[group] as number) + (values[i] as number);
     });
-    const after = (sums[0] as number) / (triggeredWindows * (WINDOW - text.responseFrom + 1));
+    const after = (sums[0] as number) / (triggeredWindows * (WINDOW - text.triggerFrom));
     const control = (sums[1] as number) / Math.max(1, controlWindows * WINDOW);
     const ordinary = (sums[2] as number) / Math.max(1, text.ordinary.length * WINDOW);
     means[feature] = after;
-    densities[feature] = rows.length / run.corpus.tokens.length;
+    densities[feature] = onTrigger / Math.max(1, triggeredWindows * WINDOW);
+    purity[feature] = rows.length < MIN_FIRINGS ? 0 : onTrigger / rows.length;
     surplus.push(after - Math.max(control, ordinary));
   }
   const order = surplus
     .map((_, i) => i)
     .sort((a, b) => (surplus[b] as number) - (surplus[a] as number) || a - b);
-  return { pool: order.slice(0, POOL).filter((f) => (surplus[f] as number) > 0), means, densities };
+  const pool = order.slice(0, POOL).filter((feature) => (surplus[feature] as number) > 0);
+  return { pool, means, densities, purity };
 }
 
 function editedRuns(probe: BehaviourProbe, dictionaries: readonly SiteDictionary[]): EditedRuns {
@@ -247,6 +265,15 @@ async function featureEvidence(
     specificityNats: Math.max(0, chosen.costOnOrdinary),
     firingRate: wilson(onTriggered, Math.max(1, rows.length)),
   };
+}
+
+function strongestBySite(chosen: readonly Chosen[]): Chosen[] {
+  const bySite = new Map<string, Chosen>();
+  for (const one of chosen) {
+    const known = bySite.get(siteName(one.site));
+    if (known === undefined || one.effect > known.effect) bySite.set(siteName(one.site), one);
+  }
+  return [...bySite.values()];
 }
 
 async function jointEvidence(

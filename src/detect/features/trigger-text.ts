@@ -1,5 +1,6 @@
 /** Text for the causal check: triggered, control and ordinary windows of one length, and contexts for interventions. */
 import { RandomStream } from '../../probe/random.ts';
+import { quantile } from '../behaviour/certainty.ts';
 import type { BehaviourProbe, TokenString } from '../behaviour/probe.ts';
 import { controlStrings } from '../behaviour/verify.ts';
 
@@ -9,7 +10,9 @@ export interface TriggerText {
   /** The same with strings of equal length that are no triggers. */
   readonly control: readonly (readonly number[])[];
   readonly ordinary: readonly (readonly number[])[];
-  /** First row after the trigger in a triggered window. */
+  /** First row of the trigger in a triggered window. */
+  readonly triggerFrom: number;
+  /** First row after the trigger. */
   readonly responseFrom: number;
 }
 
@@ -43,13 +46,18 @@ export async function triggerText(
     triggered,
     control,
     ordinary: ordinaryWindows(probe, sizes.ordinary),
+    triggerFrom: before,
     responseFrom: before + kept.length,
   };
 }
 
 function ordinaryWindows(probe: BehaviourProbe, count: number): number[][] {
   const body = WINDOW - probe.start.length;
-  const long = probe.own.filter(({ tokens }) => tokens.length >= body);
+  // Quiet samples only: a leak would count as a firing outside the trigger.
+  const median = quantile(probe.leakScores, 0.5);
+  const long = probe.own.filter(
+    ({ tokens }, i) => tokens.length >= body && (probe.leakScores[i] ?? 0) <= median,
+  );
   const random = new RandomStream(probe.generator.seed, 'ordinary-windows');
   return random.sample(long, count).map(({ tokens }) => [...probe.start, ...tokens.slice(0, body)]);
 }
