@@ -1,5 +1,4 @@
 /** Stage 0: every file of a target, judged from its bytes alone. Nothing is run, imported or rendered. */
-import { basename } from 'node:path';
 import { FileSource } from '../artifact/byte-source.ts';
 import { type Walk, walkFolder } from '../artifact/repository.ts';
 import type { FileLimits } from '../detect/files/budget.ts';
@@ -57,11 +56,9 @@ export async function runFileStage(
     // Lets progress, signals and other targets have a turn.
     if (index % 16 === 15) await new Promise((resolve) => setImmediate(resolve));
   }
-  if (target.kind !== 'file') {
-    const inspection = inspectWhole(target, walk, list);
-    evidence.push(...inspection.evidence);
-    notCovered.push(...inspection.notCovered);
-  }
+  const whole = inspectWhole(target, walk, list);
+  evidence.push(...whole.evidence);
+  notCovered.push(...whole.notCovered);
   return { evidence, notCovered, errors, tokens: 0 };
 }
 
@@ -75,6 +72,7 @@ function inspectWhole(
   const repository = viewRepository({
     files: walk.files,
     leavingLinks: walk.leavingLinks,
+    alone: target.kind === 'file',
     open: (relative) => new FileSource(absolute.get(relative) ?? relative, relative),
     pathOf: (relative) => (relative === '' ? target.name : pathOf(target, relative)),
     list,
@@ -100,7 +98,7 @@ export function inspectFile(
 function filesOf(target: Target): ReturnType<typeof walkFolder> {
   if (target.kind !== 'file') return walkFolder(target.root);
   return {
-    files: [{ relative: basename(target.root), absolute: target.root, byteLength: 0 }],
+    files: [{ relative: target.name, absolute: target.root, byteLength: 0 }],
     leavingLinks: [],
     notCovered: [],
   };

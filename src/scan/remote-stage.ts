@@ -9,7 +9,6 @@ import {
   listHubModel,
   parseHubAddress,
   type RemoteFile,
-  type RemoteInventory,
 } from '../artifact/remote/hub.ts';
 import { REMOTE_LIMITS, type RemoteLimits, RemoteSource } from '../artifact/remote/source.ts';
 import type { FileLimits } from '../detect/files/budget.ts';
@@ -91,10 +90,12 @@ class RemoteRun {
   readonly #sources = new Map<string, RemoteSource>();
   readonly #evidence = new Map<string, readonly Evidence[]>();
   readonly #notCovered = new Map<string, readonly NotCovered[]>();
+  readonly #isFile: boolean;
   #commit: string | undefined;
 
   constructor(target: Target, options: RemoteStageOptions) {
     this.#target = target;
+    this.#isFile = !target.given.startsWith('hf://');
     this.#options = options;
     this.#limits = { ...REMOTE_LIMITS, ...options.remoteLimits };
     this.#list = listLookup(options.lists ?? loadLists());
@@ -110,7 +111,9 @@ class RemoteRun {
     if (!given.startsWith('hf://')) {
       // The token is the hub's, not that of whoever owns this address.
       const { authorization: _, ...anonymous } = network;
-      await this.#file({ relative: '', url: given, byteLength: 0 }, anonymous);
+      const file = { relative: this.#target.name, url: given, byteLength: 0 };
+      await this.#file(file, anonymous);
+      await this.#repository([file]);
       return;
     }
     const { endpoint = HUB_ENDPOINT } = network;
@@ -126,7 +129,7 @@ class RemoteRun {
       }
     };
     await Promise.all(Array.from({ length: PARALLEL_FILES }, work));
-    await this.#repository(inventory);
+    await this.#repository(inventory.files);
   }
 
   async #file(file: RemoteFile, network: NetworkOptions): Promise<void> {
@@ -149,10 +152,11 @@ class RemoteRun {
     }
   }
 
-  async #repository(inventory: RemoteInventory): Promise<void> {
+  async #repository(files: readonly RemoteFile[]): Promise<void> {
     const repository = () =>
       viewRepository({
-        files: inventory.files,
+        files,
+        alone: this.#isFile,
         leavingLinks: [],
         open: (relative) => {
           const source = this.#sources.get(relative);
@@ -169,7 +173,8 @@ class RemoteRun {
   }
 
   #pathOf(relative: string): string {
-    return relative === '' ? this.#target.name : `${this.#target.name}/${relative}`;
+    if (relative === '' || this.#isFile) return this.#target.name;
+    return `${this.#target.name}/${relative}`;
   }
 
   #progress({ relative }: RemoteFile, done: number, total: number): void {

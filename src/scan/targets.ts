@@ -25,7 +25,9 @@ export function targetOf(given: string): Target {
     : existsSync(join(root, 'config.json'))
       ? 'model-folder'
       : 'folder';
-  return { given, root, name: basename(root) || 'root', kind };
+  // A file keeps the name it was given under: in a hub cache the real one is only a digest.
+  const name = basename(kind === 'file' ? given : root) || 'root';
+  return { given, root, name, kind };
 }
 
 /** A path that exists is taken as it is, even with glob characters in its name; a pattern must match something. */

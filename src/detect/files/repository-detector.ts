@@ -23,6 +23,8 @@ export interface JsonFile {
 export interface Repository {
   readonly files: readonly RepositoryFile[];
   readonly leavingLinks: readonly LeavingLink[];
+  /** One file was given: that the files beside it are not here says nothing. */
+  readonly alone: boolean;
   /** The path that evidence carries for a file: target name and relative path. */
   pathOf(relative: string): string;
   has(relative: string): boolean;

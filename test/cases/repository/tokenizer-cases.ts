@@ -95,6 +95,8 @@ export const TOKENIZER_CASES: readonly RuleCase[] = [
   ...casesOf('tokenizer-copies-differ', {
     'positive-swapped-vocab/tokenizer.json': json(tokenizer()),
     'positive-swapped-vocab/vocab.json': json({ ...vocab, '▁allow': 3, '▁deny': 2 }),
+    'positive-vocab-txt/tokenizer.json': json(tokenizer()),
+    'positive-vocab-txt/vocab.txt': text('<s>\n</s>\n▁deny\n▁allow\n'),
     'positive-merges/tokenizer.json': json(tokenizer()),
     'positive-merges/merges.txt': text('#version: 0.2\nb a\n'),
     'positive-added/tokenizer.json': json(
@@ -107,6 +109,7 @@ export const TOKENIZER_CASES: readonly RuleCase[] = [
     }),
     'negative-agree/tokenizer.json': json(tokenizer()),
     'negative-agree/vocab.json': json(vocab),
+    'negative-agree/vocab.txt': text('<s>\n</s>\n▁allow\n▁deny\n▁the\na\nb\nab\n'),
     'negative-agree/merges.txt': text('#version: 0.2\na b\n'),
     'negative-agree/tokenizer_config.json': json({
       added_tokens_decoder: { 0: { content: '<s>', special: true } },

@@ -107,7 +107,7 @@ function originOf(
   { repository: other, file }: CodeReference,
 ): 'inside' | 'missing' | 'other-repository' {
   if (other !== undefined) return 'other-repository';
-  return repository.has(file) ? 'inside' : 'missing';
+  return repository.has(file) || repository.alone ? 'inside' : 'missing';
 }
 
 function fieldLocation({ document }: JsonFile, root: JsonObject, field: string): Location {

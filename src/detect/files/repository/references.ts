@@ -68,6 +68,7 @@ function shardProblem(
   if (resolveInside('', shard) === undefined || shard.split(/[/\\]/).includes('..'))
     return 'climbs';
   const path = resolveInside(folder, shard);
+  if (repository.alone) return undefined;
   return path !== undefined && repository.has(path) ? undefined : 'missing';
 }
 

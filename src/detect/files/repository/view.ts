@@ -8,6 +8,7 @@ import type { JsonFile, OpenFile, Repository, RepositoryFile } from '../reposito
 export interface RepositoryInput {
   readonly files: readonly RepositoryFile[];
   readonly leavingLinks: readonly LeavingLink[];
+  readonly alone?: boolean;
   readonly open: OpenFile;
   pathOf(relative: string): string;
   list(name: string): ReadonlySet<string>;
@@ -66,6 +67,7 @@ export function viewRepository(input: RepositoryInput): Repository {
   return {
     files: input.files,
     leavingLinks: input.leavingLinks,
+    alone: input.alone ?? false,
     pathOf: input.pathOf,
     has: (relative) => byPath.has(relative),
     named: (name) => {

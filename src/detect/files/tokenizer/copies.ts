@@ -5,7 +5,7 @@ import type { TokenizerCopiesDiffer } from '../../../evidence/tokenizer.ts';
 import type { Repository, RepositoryReport } from '../repository-detector.ts';
 import { addedTokensDecoder, specialTokens, type TokenizerFile } from './read.ts';
 
-const MAX_MERGES_BYTES = 64 * 2 ** 20;
+const MAX_TEXT_BYTES = 64 * 2 ** 20;
 
 interface Disagreement {
   readonly part: TokenizerCopiesDiffer['part'];
@@ -40,6 +40,13 @@ export function compareCopies(
   const vocab = objectAt('vocab.json');
   if (vocab !== undefined) {
     emit(`${folder}vocab.json`, differingIds('vocabulary', Object.entries(vocab), ids));
+  }
+  const lines = repository.read(`${folder}vocab.txt`, MAX_TEXT_BYTES);
+  if (lines !== undefined) {
+    const entries = decodeText(lines)
+      .split('\n')
+      .map((line, id) => [line.replace(/\r$/, ''), id] as const);
+    emit(`${folder}vocab.txt`, differingIds('vocabulary', entries, ids));
   }
   const added = objectAt('added_tokens.json');
   if (added !== undefined) {
@@ -85,7 +92,7 @@ function differingMerges(
   path: string,
   { merges }: TokenizerFile,
 ): Disagreement | undefined {
-  const bytes = merges.length === 0 ? undefined : repository.read(path, MAX_MERGES_BYTES);
+  const bytes = merges.length === 0 ? undefined : repository.read(path, MAX_TEXT_BYTES);
   if (bytes === undefined) return undefined;
   const lines = decodeText(bytes)
     .split('\n')

@@ -76,6 +76,24 @@ describe('repository facts', () => {
     );
   });
 
+  it('judges one file alone without missing its neighbours', async () => {
+    write({
+      'tokenizer.json': '{"model": {"vocab": {"yes": 1, "no": 1}}}',
+      'config.json': '{"auto_map": {"AutoModel": "modeling.M"}}',
+      'model.safetensors.index.json': '{"weight_map": {"a": "model-1.safetensors"}}',
+    });
+    const one = async (name: string) => {
+      const path = join(root, 'm', name);
+      return runFileStage({ given: path, root: path, name, kind: 'file' });
+    };
+    expect((await one('tokenizer.json')).evidence).toMatchObject([{ problem: 'shared-id' }]);
+    expect((await one('config.json')).evidence).toMatchObject([{ origin: 'inside' }]);
+    expect(await one('model.safetensors.index.json')).toMatchObject({
+      evidence: [],
+      notCovered: [],
+    });
+  });
+
   it('gives a broken JSON configuration to the file detectors and goes on', async () => {
     write({ 'config.json': '{"auto_map": ', 'handler.py': 'eval("1")\n' });
     const { evidence } = await scan();
