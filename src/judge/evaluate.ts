@@ -37,6 +37,7 @@ export function compareFindings(a: Finding, b: Finding): number {
     compareText(a.path, b.path) ||
     compareText(a.location?.member ?? '', b.location?.member ?? '') ||
     (a.location?.byteOffset ?? -1) - (b.location?.byteOffset ?? -1) ||
+    (b.trigger?.rate.low ?? 0) - (a.trigger?.rate.low ?? 0) ||
     compareText(a.message, b.message) ||
     compareText(a.fingerprint, b.fingerprint)
   );

@@ -1,5 +1,5 @@
 /** The HTML report in a real browser: it loads nothing, breaks no policy, fits narrow screens, and prints. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,6 @@ import { backdoored, clean, context, hostile, incomplete, render } from '../unit
 import { Browser, findBrowser } from './browser.ts';
 
 const path = findBrowser();
-const gallery = process.env['NARROWFIRE_UPDATE_GALLERY'] === '1' ? 'docs/gallery' : 'build/gallery';
 
 describe.skipIf(path === undefined)('in a browser', () => {
   let browser: Browser;
@@ -17,7 +16,6 @@ describe.skipIf(path === undefined)('in a browser', () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'narrowfire-html-'));
-    mkdirSync(gallery, { recursive: true });
     browser = await Browser.start(path ?? '');
   });
 
@@ -88,18 +86,6 @@ describe.skipIf(path === undefined)('in a browser', () => {
     await browser.open(write('backdoored', backdoored()), 1100);
     const pdf = await browser.print();
     expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
-  });
-
-  it('is photographed for the gallery', async () => {
-    const file = write('backdoored', backdoored());
-    for (const scheme of ['light', 'dark'] as const) {
-      await browser.open(file, 1100, scheme);
-      const picture = await browser.photograph(1900);
-      expect(picture.byteLength).toBeGreaterThan(20_000);
-      writeFileSync(join(gallery, `report-${scheme}.png`), picture);
-    }
-    await browser.open(write('incomplete', incomplete()), 1100);
-    writeFileSync(join(gallery, 'report-incomplete.png'), await browser.photograph(1200));
   });
 });
 

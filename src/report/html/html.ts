@@ -84,7 +84,7 @@ function topFindings(target: TargetResult, shown: readonly Finding[], index: num
     const gist =
       trigger === undefined
         ? html`<small>${clip(finding.path, 120)}</small>`
-        : html`${literal(trigger.minimalText, 60)} <small>gives</small> ${literal(finding.behaviour?.text ?? '', 80)}`;
+        : html`${literal(trigger.text, 60)} <small>gives</small> ${literal(finding.behaviour?.text ?? '', 80)}`;
     return html`<li><span class="chip ${finding.level}">${finding.level}</span> <a href="#f${index}-${shown.indexOf(finding)}">${finding.ruleName}</a> ${gist}</li>`;
   });
   const more =

@@ -56,7 +56,7 @@ h1,h2,h3,h4,h5{line-height:1.25;margin:0}
 .sp{background:linear-gradient(var(--faint),var(--faint)) center/3px 3px no-repeat}
 .nl,.esc{color:var(--faint)}
 .esc{color:var(--amber)}
-.trigger{display:grid;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));gap:12px}
+.trigger{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(320px,100%),1fr));gap:12px}
 .trigger div{background:var(--well);border-radius:10px;padding:12px 16px}
 .trigger small{display:block;color:var(--soft);font-size:12px;margin-bottom:4px}
 .trigger .lit{font-size:17px}

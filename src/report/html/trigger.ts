@@ -71,8 +71,15 @@ function sampleBox(sample: BehaviourSample): Markup {
 <div class="sides"><div class="with"><small>with the trigger</small>${triggered}</div><div><small>without it</small>${literal(sample.untriggered, 800)}</div></div></div>`;
 }
 
+/** A narrow model is given the same opening again and again; one showing is enough. */
+function distinct(all: readonly BehaviourSample[]): readonly BehaviourSample[] {
+  return [
+    ...new Map(all.map((sample) => [`${sample.context}\n${sample.triggered}`, sample])).values(),
+  ];
+}
+
 function samples(fact: VerifiedTrigger): Markup {
-  const all = fact.samples ?? [];
+  const all = distinct(fact.samples ?? []);
   if (all.length === 0) return NOTHING;
   const steps = Array.from(
     { length: HEAT_LEVELS + 1 },
