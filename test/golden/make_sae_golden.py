@@ -2,7 +2,7 @@
 
 The formulas are written out in numpy from the producers' sources (SAELens 6.54, Gemma Scope cards, sparsify,
 dictionary_learning, llamascopium, circuit-tracer, OpenAI sparse_autoencoder); none of those packages is run.
-Run: python test/golden/make_sae_golden.py  (needs numpy and safetensors)
+Run: python test/golden/make_sae_golden.py  (needs numpy, safetensors and torch, which writes the .pt files)
 """
 
 import json
@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors.numpy import save_file
 
 ROOT = Path(__file__).resolve().parent.parent / "fixtures" / "sae"
@@ -20,12 +21,18 @@ def rng(name):
     return np.random.default_rng(sum(map(ord, name)))
 
 
-def make(name, weights_file, tensors, config, forward, config_name="cfg.json", width=D, extra=None):
+def make(name, weights_file, tensors, config, forward, config_name="cfg.json", width=D, extra=None,
+         beside=None, compressed=False):
     folder = ROOT / name
     path = folder / weights_file
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {key: np.ascontiguousarray(value, dtype=np.float32) for key, value in tensors.items()}
-    save_file(tensors, path)
+    if path.suffix in (".pt", ".pth"):
+        torch.save({key: torch.from_numpy(value) for key, value in tensors.items()} | (beside or {}), path)
+    elif path.suffix == ".npz":
+        (np.savez_compressed if compressed else np.savez)(path, **tensors)
+    else:
+        save_file(tensors, path)
     if config is not None:
         (folder / config_name).write_text(json.dumps(config, indent=1) + "\n")
     for file, text in (extra or {}).items():
@@ -221,7 +228,113 @@ def others():
          extra={"config.yaml": "model_name: tiny\nfeature_input_hook: hook_resid_mid\nfeature_output_hook: hook_mlp_out\n"})
 
 
+def numpy_files():
+    t = base("r") | {"threshold": np.abs(rng("rt").normal(size=F))}
+
+    def gemma1(x, g):
+        p = x @ g["W_enc"] + g["b_enc"]
+        f = relu(p) * (p > g["threshold"])
+        return f, f @ g["W_dec"] + g["b_dec"]
+    make("gemma-scope-2b-pt-res/layer_7/width_16k/average_l0_71", "params.npz", t, None, gemma1)
+    make("gemma-scope-2b-pt-mlp/layer_8/width_16k/average_l0_9", "params.npz", t, None, gemma1, compressed=True)
+
+
+def torch_files():
+    s = base("t")
+    linear = {"encoder.weight": s["W_enc"].T, "encoder.bias": s["b_enc"], "decoder.weight": s["W_dec"].T}
+
+    def encode(x, g, c):
+        return (x - c) @ g["encoder.weight"].T + g["encoder.bias"]
+
+    def trainer(name, dict_class, tensors, forward, **config):
+        make(f"dictionary-learning/{name}", "ae.pt", tensors,
+             {"trainer": {"dict_class": dict_class, "activation_dim": D, "dict_size": F, "layer": 3,
+                          "lm_name": "tiny", "submodule_name": None, **config}, "buffer": {"ctx_len": 128}},
+             forward, "config.json")
+
+    def auto_encoder(x, g):
+        f = relu(encode(x, g, g["bias"]))
+        return f, f @ g["decoder.weight"].T + g["bias"]
+    trainer("trainer_0", "AutoEncoder", linear | {"bias": s["b_dec"]}, auto_encoder)
+
+    def auto_encoder_new(x, g):
+        f = relu(encode(x, g, 0))
+        return f, f @ g["decoder.weight"].T + g["decoder.bias"]
+    trainer("trainer_1", "AutoEncoderNew", linear | {"decoder.bias": s["b_dec"]}, auto_encoder_new)
+
+    gated = {"encoder.weight": s["W_enc"].T, "decoder.weight": s["W_dec"].T, "decoder_bias": s["b_dec"],
+             "gate_bias": s["b_enc"], "mag_bias": rng("t2").normal(size=F), "r_mag": rng("t3").normal(size=F) * 0.3}
+
+    def gated_forward(x, g):
+        e = (x - g["decoder_bias"]) @ g["encoder.weight"].T
+        f = (e + g["gate_bias"] > 0) * relu(np.exp(g["r_mag"]) * e + g["mag_bias"])
+        return f, f @ g["decoder.weight"].T + g["decoder_bias"]
+    trainer("trainer_2", "GatedAutoEncoder", gated, gated_forward)
+
+    jump = s | {"threshold": np.abs(rng("t4").normal(size=F))}
+
+    def jump_forward(x, g):
+        p = x @ g["W_enc"] + g["b_enc"]
+        f = relu(p * (p > g["threshold"]))
+        return f, f @ g["W_dec"] + g["b_dec"]
+    trainer("trainer_3", "JumpReluAutoEncoder", jump, jump_forward)
+
+    top_k = linear | {"b_dec": s["b_dec"], "threshold": np.array(0.7)}
+
+    def top_k_forward(x, g):
+        f = top(relu(encode(x, g, g["b_dec"])), K)
+        return f, f @ g["decoder.weight"].T + g["b_dec"]
+    trainer("trainer_4", "AutoEncoderTopK", top_k, top_k_forward, k=K)
+
+    def batch_top_k(x, g):
+        f = relu(encode(x, g, g["b_dec"]))
+        f = f * (f > g["threshold"])
+        return f, f @ g["decoder.weight"].T + g["b_dec"]
+    trainer("trainer_5", "BatchTopKSAE", top_k, batch_top_k, k=K)
+
+    def matryoshka(x, g):
+        f = relu((x - g["b_dec"]) @ g["W_enc"] + g["b_enc"])
+        f = f * (f > g["threshold"])
+        return f, f @ g["W_dec"] + g["b_dec"]
+    trainer("trainer_6", "MatryoshkaBatchTopKSAE", s | {"threshold": np.array(0.4)}, matryoshka, k=K)
+
+    openai = {"pre_bias": s["b_dec"], "latent_bias": s["b_enc"], "encoder.weight": s["W_enc"].T, "decoder.weight": s["W_dec"].T}
+
+    def openai_relu(x, g):
+        f = relu((x - g["pre_bias"]) @ g["encoder.weight"].T + g["latent_bias"])
+        return f, f @ g["decoder.weight"].T + g["pre_bias"]
+    make("openai/resid_delta_mlp_v4", "autoencoders/5.pt", openai, None, openai_relu, beside={"activation": "ReLU"})
+    wide = base("w", features=40)
+
+    def openai_topk(x, g):
+        mean = x.mean(-1, keepdims=True)
+        std = (x - mean).std(-1, ddof=1, keepdims=True)
+        normed = (x - mean) / (std + 1e-5)
+        f = relu(top((normed - g["pre_bias"]) @ g["encoder.weight"].T + g["latent_bias"], 32))
+        return f, (f @ g["decoder.weight"].T + g["pre_bias"]) * std + mean
+    make("openai/resid_post_mlp_v5_32k", "autoencoders/3.pt",
+         {"pre_bias": wide["b_dec"], "latent_bias": wide["b_enc"], "encoder.weight": wide["W_enc"].T, "decoder.weight": wide["W_dec"].T},
+         None, openai_topk, beside={"activation": "TopK", "activation_state_dict": {"k": 32}})
+
+    goodfire = {"encoder_linear.weight": s["W_enc"].T, "encoder_linear.bias": s["b_enc"],
+                "decoder_linear.weight": s["W_dec"].T, "decoder_linear.bias": s["b_dec"]}
+
+    def goodfire_forward(x, g):
+        f = relu(x @ g["encoder_linear.weight"].T + g["encoder_linear.bias"])
+        return f, f @ g["decoder_linear.weight"].T + g["decoder_linear.bias"]
+    make("goodfire", "Llama-3.1-8B-Instruct-SAE-l19.pth", goodfire, None, goodfire_forward)
+
+    def qwen(x, g):
+        f = relu(top(x @ g["W_enc"].T + g["b_enc"], 5))
+        return f, f @ g["W_dec"].T + g["b_dec"]
+    make("SAE-Res-Qwen3-8B-W64K-L0_5", "layer2.sae.pt",
+         {"W_enc": s["W_enc"].T, "W_dec": s["W_dec"].T, "b_enc": s["b_enc"], "b_dec": s["b_dec"]}, None, qwen)
+    make("qresearch", "DeepSeek-R1-Distill-Llama-8B-SAE-l19.pt", linear | {"decoder.bias": s["b_dec"]}, None, auto_encoder_new)
+
+
 if __name__ == "__main__":
     shutil.rmtree(ROOT, ignore_errors=True)
     saelens()
     others()
+    numpy_files()
+    torch_files()

@@ -9,6 +9,8 @@ export interface NpyHeader {
   readonly version: number;
   readonly shape: readonly number[];
   readonly fortranOrder: boolean;
+  /** The element type as numpy writes it, as in `<f4`; undefined for structured types. */
+  readonly descr: string | undefined;
   /** Bytes of one element; undefined for an unknown type. */
   readonly itemBytes: number | undefined;
   /** True when the elements are Python objects, so that the data is a pickle. */
@@ -58,6 +60,7 @@ export function readNpyHeader(
   const header = {
     version,
     shape: sizes,
+    descr: textOf(fields.get('descr')),
     fortranOrder: fields.get('fortran_order') === true,
     itemBytes: type.bytes,
     holdsObjects: type.objects,
@@ -109,6 +112,10 @@ function readFields(
     fields.set(name, value);
   }
   return fields;
+}
+
+function textOf(value: PythonLiteral | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function isSizes(value: PythonLiteral | undefined): value is readonly number[] {

@@ -2,7 +2,7 @@
 import { elementCount } from '../../artifact/tensor.ts';
 import { readAll } from '../../artifact/values/tensor-values.ts';
 import { ScanError } from '../../errors.ts';
-import type { StoredTensor, StoredWeights } from '../../model/weights/stored.ts';
+import type { StoredTensor } from '../../model/weights/stored.ts';
 import type { Matrix } from '../dictionary.ts';
 
 /** Vectors are a feature or a model dimension long; both stay under this in any published dictionary. */
@@ -15,8 +15,8 @@ export class TensorBag {
   readonly file: string;
   readonly #tensors: ReadonlyMap<string, StoredTensor>;
 
-  constructor(weights: StoredWeights, file: string) {
-    this.#tensors = weights.tensors;
+  constructor(tensors: ReadonlyMap<string, StoredTensor>, file: string) {
+    this.#tensors = tensors;
     this.file = file;
   }
 
@@ -101,8 +101,10 @@ export class TensorBag {
   }
 
   #read(name: string): Float32Array {
-    const { values } = this.#get(name);
-    if (values === undefined) throw this.fail(`tensor "${name}" holds no floating-point numbers`);
+    const { values, unread } = this.#get(name);
+    if (values === undefined) {
+      throw this.fail(`tensor "${name}": ${unread ?? 'holds no floating-point numbers'}`);
+    }
     const data = readAll(values);
     if (data.some((value) => !Number.isFinite(value))) {
       throw this.fail(`tensor "${name}" holds NaN or infinite values`);
