@@ -2,7 +2,7 @@
 
     python test/cases/formats/framework_files.py test/fixtures/frameworks
 
-Needs tensorflow-cpu (keras, h5py, numpy), onnx, gguf, safetensors, coremltools, xgboost, lightgbm, skops, scikit-learn;
+Needs tensorflow-cpu (keras, h5py, numpy), onnx, gguf, safetensors, coremltools, xgboost, lightgbm, skops, scikit-learn, torch;
 a part whose framework is missing is left out. Nothing here is run by the tests: they read the files.
 """
 import os
@@ -246,3 +246,58 @@ def skops_files():
     }
     with zipfile.ZipFile(hostile / "operator.skops", "w") as archive:
         archive.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema))
+
+
+@part
+def torchscript_files():
+    import torch
+    from torch.package import PackageExporter
+
+    class Gate(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(4, 4)
+            self.attention = torch.nn.MultiheadAttention(4, 2)
+
+        def forward(self, x):
+            y = self.linear(x)
+            return self.attention(y, y, y)[0]
+
+    class Reads(torch.nn.Module):
+        def forward(self, x):
+            return x + torch.from_file("/etc/hostname", False, 4)
+
+    torch.jit.trace(Gate().eval(), torch.rand(3, 1, 4)).save(str(ordinary / "traced.pt"))
+    linear = torch.nn.Sequential(torch.nn.Linear(4, 4))
+    quantized = torch.ao.quantization.quantize_dynamic(linear, {torch.nn.Linear}, dtype=torch.qint8)
+    torch.jit.script(quantized).save(str(ordinary / "quantized.pt"))
+    torch.jit.script(Reads()).save(str(hostile / "torchscript-from-file.pt"))
+    with PackageExporter(hostile / "torch-package.pt") as exporter:
+        exporter.save_source_string("mymod", "x = 1")
+        exporter.save_pickle("p", "o.pkl", {"a": 1})
+
+
+@part
+def torch_onnx():
+    import torch
+
+    class Encoder(torch.nn.Module):
+        """Padding masks and the last token are found by comparing ids, as classifiers on decoders do."""
+
+        def __init__(self):
+            super().__init__()
+            self.embed = torch.nn.Embedding(20, 8, padding_idx=0)
+            layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+            self.layers = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+            self.head = torch.nn.Linear(8, 2)
+
+        def forward(self, ids):
+            mask = ids.eq(0)
+            hidden = self.layers(self.embed(ids), src_key_padding_mask=mask).masked_fill(mask.unsqueeze(-1), 0.0)
+            last = torch.ne(ids, 0).sum(-1) - 1
+            return self.head(hidden[torch.arange(ids.shape[0]), last])
+
+    ids = torch.randint(1, 20, (2, 7))
+    path = str(ordinary / "torch-encoder.onnx")
+    axes = {"ids": {0: "batch", 1: "sequence"}}
+    torch.onnx.export(Encoder().eval(), (ids,), path, dynamo=False, input_names=["ids"], dynamic_axes=axes)

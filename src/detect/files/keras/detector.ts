@@ -8,7 +8,7 @@ import { shown, Tally, whatOf } from '../tally.ts';
 import { problemSink } from '../tensor-table.ts';
 import { isKerasConfig, judgeKerasConfig } from './config.ts';
 
-const MAX_CONFIG_BYTES = 64 * 1024 * 1024;
+const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 /** Below this every JSON file is parsed; above it the words must stand in it, since escapes could hide them only in a small forgery. */
 const ALWAYS_PARSED_BYTES = 4 * 1024 * 1024;
 const CONFIG_ATTRIBUTES = new Set(['model_config', 'training_config']);
@@ -29,7 +29,14 @@ export const hdf5Detector: FileDetector = {
 function inspectJson(subject: FileSubject, report: FileReport): void {
   const { source } = subject;
   const isArchiveConfig = subject.depth > 0 && /(^|\/)config\.json$/.test(subject.member ?? '');
-  if (source.size > MAX_CONFIG_BYTES) return;
+  if (source.size > MAX_CONFIG_BYTES) {
+    if (isArchiveConfig)
+      report.notCovered({
+        what: whatOf(subject),
+        why: `E_LIMIT: a configuration of ${source.size} bytes`,
+      });
+    return;
+  }
   const bytes = source.read(0, source.size);
   const named = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(
     '"class_name"',

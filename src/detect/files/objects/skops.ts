@@ -11,9 +11,9 @@ import {
   readJson,
 } from '../../../artifact/json.ts';
 import type { FileDetector, FileSubject } from '../detector.ts';
-import { shown, Tally } from '../tally.ts';
+import { shown, Tally, whatOf } from '../tally.ts';
 
-const MAX_SCHEMA_BYTES = 64 * 1024 * 1024;
+const MAX_SCHEMA_BYTES = 16 * 1024 * 1024;
 /** Public and private classes of scikit-learn; its functions are on the list one by one. */
 const SKLEARN_CLASS = /^sklearn(?:\.[a-z_0-9]+)+\._?[A-Z]\w*$/;
 const CALLING_LOADERS = new Set(['MethodNode', 'OperatorFuncNode']);
@@ -24,7 +24,13 @@ export const skopsDetector: FileDetector = {
   accepts: ({ format, member, depth }) =>
     depth > 0 && format === 'json' && /(?:^|\/)schema\.json$/.test(member ?? ''),
   inspect(subject, report) {
-    if (subject.source.size > MAX_SCHEMA_BYTES) return;
+    if (subject.source.size > MAX_SCHEMA_BYTES) {
+      report.notCovered({
+        what: whatOf(subject),
+        why: `E_LIMIT: a schema of ${subject.source.size} bytes`,
+      });
+      return;
+    }
     const document = readJson(subject.source.read(0, subject.source.size), {
       allowNonFinite: true,
     });

@@ -43,6 +43,8 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'operator.skops': 'unsafe-type',
   'saved-model-files': 'operator-touches-files',
   'saved-model-python': 'operator-runs-code',
+  'torch-package.pt': 'embedded-program',
+  'torchscript-from-file.pt': 'operator-touches-files',
 };
 
 describe('hostile files', () => {
