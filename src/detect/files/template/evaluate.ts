@@ -56,6 +56,7 @@ const COMPARISONS: ReadonlySet<string> = new Set([
 export class Evaluator {
   readonly variables = new Map<string, Value>();
   readonly #sink: FlowSink;
+  readonly #scopes: ReadonlyMap<string, string>[] = [];
 
   constructor(sink: FlowSink) {
     this.#sink = sink;
@@ -112,11 +113,31 @@ export class Evaluator {
 
   assign(target: Expression, value: Value): void {
     const key = this.#targetKey(target);
-    if (key !== undefined) this.define(key, value);
+    if (key !== undefined) this.#store(key, value);
   }
 
   /** Joins with what the name already holds: the analysis does not depend on the order of statements. */
   define(name: string, value: Value): void {
+    this.#store(this.#key(name), value);
+  }
+
+  /** Runs `work` with names of a macro or loop that hide those outside. */
+  inScope<Result>(id: string, names: readonly string[], work: () => Result): Result {
+    this.#scopes.push(new Map(names.map((name) => [name, scoped(id, name)])));
+    const result = work();
+    this.#scopes.pop();
+    return result;
+  }
+
+  #key(name: string): string {
+    for (let at = this.#scopes.length - 1; at >= 0; at -= 1) {
+      const key = this.#scopes[at]?.get(name);
+      if (key !== undefined) return key;
+    }
+    return name;
+  }
+
+  #store(name: string, value: Value): void {
     const known = this.variables.get(name);
     this.variables.set(name, known === undefined ? value : join(known, value));
     if (value.entries !== undefined) {
@@ -129,15 +150,17 @@ export class Evaluator {
   }
 
   #targetKey(target: Expression): string | undefined {
-    if (target.kind === 'name') return target.name;
+    if (target.kind === 'name') return this.#key(target.name);
     if (target.kind === 'filter') return this.#targetKey(target.operand);
     if (target.kind !== 'member' || target.object.kind !== 'name') return undefined;
     const [property] = knownTexts(this.evaluate(target.property));
-    return property === undefined ? undefined : `${target.object.name}.${property}`;
+    return property === undefined ? undefined : `${this.#key(target.object.name)}.${property}`;
   }
 
   #name(name: string, offset: number): Value {
-    const value = this.variables.get(name);
+    const key = this.#key(name);
+    const value = this.variables.get(key);
+    if (key !== name) return value ?? UNKNOWN;
     if (value !== undefined) {
       const context = Object.hasOwn(CONTEXT, name) ? CONTEXT[name] : undefined;
       return context === undefined ? value : join(value, context);
@@ -165,7 +188,8 @@ export class Evaluator {
     const names = knownTexts(index);
     for (const name of names) this.#sink.attribute(name, property.offset);
     const triggers = mergeTriggers(object.triggers, index.triggers);
-    const path = target.kind === 'name' && names.length === 1 ? `${target.name}.${names[0]}` : '';
+    const isPath = target.kind === 'name' && names.length === 1;
+    const path = isPath ? `${this.#key(target.name)}.${names[0]}` : '';
     const stored = this.variables.get(path);
     if (stored !== undefined) {
       return { ...stored, triggers: mergeTriggers(stored.triggers, index.triggers) };
@@ -290,9 +314,11 @@ export class Evaluator {
       const parameters = knownTexts(macro);
       for (const [index, arg] of args.entries()) {
         const parameter = parameters[index];
-        if (parameter !== undefined) this.define(parameter, arg);
+        if (parameter !== undefined) this.#store(scoped(`${name}()`, parameter), arg);
       }
-      for (const [key, value] of keywords) if (parameters.includes(key)) this.define(key, value);
+      for (const [key, value] of keywords) {
+        if (parameters.includes(key)) this.#store(scoped(`${name}()`, key), value);
+      }
       const result = this.variables.get(`${name}() result`) ?? UNKNOWN;
       return { ...result, triggers: mergeTriggers(triggers, result.triggers) };
     }
@@ -365,6 +391,11 @@ export class Evaluator {
   #keywords(keywords: readonly Keyword[]): ReadonlyMap<string, Value> {
     return new Map(keywords.map(({ name, value }) => [name, this.evaluate(value)]));
   }
+}
+
+/** Key of a variable that only exists inside a macro or loop. */
+function scoped(id: string, name: string): string {
+  return `${id}/${name}`;
 }
 
 function arithmetic(

@@ -155,14 +155,16 @@ class Flow implements FlowSink {
       case 'macro': {
         const { name, parameters } = statement;
         this.#evaluator.variables.set(`${name}()`, { texts: parameters, triggers: [] });
-        for (const { name: key, value } of statement.defaults) {
-          this.#evaluator.define(key, this.#evaluator.evaluate(value));
-        }
-        for (const parameter of parameters) this.#evaluator.define(parameter, UNKNOWN);
-        const afterLoop = this.#afterLoop;
-        const result = this.#walk(statement.body, context);
-        // A macro writes where it is called, not where it stands.
-        this.#afterLoop = afterLoop;
+        const result = this.#evaluator.inScope(`${name}()`, parameters, () => {
+          for (const { name: key, value } of statement.defaults) {
+            this.#evaluator.define(key, this.#evaluator.evaluate(value));
+          }
+          const afterLoop = this.#afterLoop;
+          const written = this.#walk(statement.body, context);
+          // A macro writes where it is called, not where it stands.
+          this.#afterLoop = afterLoop;
+          return written;
+        });
         this.#evaluator.variables.set(`${name}() result`, result);
         return nothing;
       }
@@ -182,24 +184,37 @@ class Flow implements FlowSink {
   }
 
   #loop(statement: Statement & { kind: 'for' }, context: Context): Value {
-    const iterable = this.#evaluator.evaluate(statement.iterable);
-    const element = elementOf(iterable);
-    for (const [index, name] of statement.targets.entries()) {
-      const value = statement.targets.length > 1 ? (element.items?.[index] ?? element) : element;
-      this.#evaluator.define(name, { ...value, triggers: [] });
-    }
+    const scope = `for ${statement.offset}`;
+    const iterable = this.#iterable(statement, scope);
     const overTurns = iterable.origin === 'conversation';
     const inner: Context = {
       ...this.#under(context, iterable, statement.iterable),
       ...(overTurns && { place: 'loop' as const, guarded: false }),
     };
-    // A filter in the loop head (`for m in messages if …`) is met before the target has a value.
-    if (statement.iterable.kind === 'choice') this.#evaluator.evaluate(statement.iterable.test);
-    const body = this.#walk(statement.body, inner);
+    const body = this.#evaluator.inScope(scope, statement.targets, () => {
+      const element = elementOf(iterable);
+      for (const [index, name] of statement.targets.entries()) {
+        const value = statement.targets.length > 1 ? (element.items?.[index] ?? element) : element;
+        this.#evaluator.define(name, { ...value, triggers: [] });
+      }
+      return this.#walk(statement.body, inner);
+    });
     const otherwise = this.#walk(statement.otherwise, context);
     // Loops that only count or look for a role come before the conversation is written.
     if (overTurns && textsOf(body).some((text) => text.includes(USER_HOLE))) this.#afterLoop = true;
     return join(body, otherwise);
+  }
+
+  /** The filter of a loop head (`for m in messages if …`) sees the loop's variables, what is looped over does not. */
+  #iterable({ iterable, targets }: Statement & { kind: 'for' }, scope: string): Value {
+    if (iterable.kind !== 'choice' || iterable.otherwise !== undefined) {
+      return this.#evaluator.evaluate(iterable);
+    }
+    const source = this.#evaluator.evaluate(iterable.then);
+    const test = this.#evaluator.inScope(scope, targets, () =>
+      this.#evaluator.evaluate(iterable.test),
+    );
+    return { ...source, triggers: mergeTriggers(source.triggers, test.triggers) };
   }
 
   #under(context: Context, value: Value, test: Expression): Context {
