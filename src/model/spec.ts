@@ -57,6 +57,16 @@ export interface HeadNormSpec {
   readonly gains?: readonly LocatedTensor[];
 }
 
+/** Penalty that grows with distance (Press et al. 2022). */
+export interface AlibiSpec {
+  /** Of each head. */
+  readonly slopes: readonly number[];
+  /** Multiplies the penalty. */
+  readonly factor: number;
+  /** Slopes, positions and their products are rounded as Falcon's training code rounded them. */
+  readonly rounded?: 'bfloat16';
+}
+
 /** Learned bias by distance (T5, MPNet). */
 export interface RelativeBiasSpec {
   /** [buckets, heads] */
@@ -80,8 +90,7 @@ export interface AttentionSpec {
   readonly softcap?: number;
   /** A token sees at most this many tokens, itself included. */
   readonly window?: number;
-  /** ALiBi slope of each head. */
-  readonly alibiSlopes?: readonly number[];
+  readonly alibi?: AlibiSpec;
   readonly relativeBias?: RelativeBiasSpec;
 }
 

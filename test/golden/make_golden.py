@@ -71,7 +71,8 @@ CAUSAL = {
                bias=False, alibi=False, **SPECIAL)),
     "falcon-grouped": (tf.FalconConfig, dict(**WIDE, num_kv_heads=2, new_decoder_architecture=True, alibi=False,
                        bias=False, **SPECIAL)),
-    "falcon-alibi": (tf.FalconConfig, dict(**WIDE, multi_query=False, new_decoder_architecture=False,
+    # Sixteen heads: with eight or fewer all slopes are powers of two, and rounding would not show.
+    "falcon-alibi": (tf.FalconConfig, dict(**{**WIDE, "num_attention_heads": 16}, multi_query=False, new_decoder_architecture=False,
                      parallel_attn=False, bias=True, alibi=True, **SPECIAL)),
     "olmo2": (tf.Olmo2Config, dict(**GROUPED, **SPECIAL)),
     "stablelm": (tf.StableLmConfig, dict(**GROUPED, **SPECIAL, use_qkv_bias=True)),

@@ -1,6 +1,6 @@
 /** Position bookkeeping for attention: who may see whom, padding, windows, ALiBi, rotary tables. */
 import { type Graph, int, type Value } from '../../onnx/graph.ts';
-import type { AttentionSpec, RelativeBiasSpec } from '../spec.ts';
+import type { AlibiSpec, AttentionSpec, RelativeBiasSpec } from '../spec.ts';
 import { type AttentionRows, type KeyValues, shapeVector } from './attention.ts';
 import { emitRotaryTables, permute } from './layers.ts';
 
@@ -55,7 +55,7 @@ export function attentionRows(g: Graph, layout: RowLayout): AttentionRows {
   const bias = (spec: AttentionSpec, keyPositions: Value, own: boolean): Value => {
     const shape = `${spec.heads}:${spec.keyValueHeads}`;
     const table = spec.relativeBias?.table.name;
-    const key = `${own}:${spec.window}:${spec.alibiSlopes?.join()}:${table}:${shape}`;
+    const key = `${own}:${spec.window}:${JSON.stringify(spec.alibi)}:${table}:${shape}`;
     let value = biases.get(key);
     if (value === undefined) {
       value = emitBias(g, spec, layout, keyPositions);
@@ -88,8 +88,8 @@ export function attentionRows(g: Graph, layout: RowLayout): AttentionRows {
   };
 }
 
-function biasedByDistance({ window, alibiSlopes, relativeBias }: AttentionSpec): boolean {
-  return window !== undefined || alibiSlopes !== undefined || relativeBias !== undefined;
+function biasedByDistance({ window, alibi, relativeBias }: AttentionSpec): boolean {
+  return window !== undefined || alibi !== undefined || relativeBias !== undefined;
 }
 
 /** @returns [C, 1 or keyValueHeads, n, S·G, T] */
@@ -107,10 +107,8 @@ function emitBias(g: Graph, spec: AttentionSpec, layout: RowLayout, keyPositions
       : g.op('And', [visible, g.op('Less', [distance, g.i64(spec.window)])]);
   // [C, 1, n, S, 1, T]
   let bias = g.op('Where', [near, g.f32(0), g.f32(MASKED)]);
-  const alibi = spec.alibiSlopes;
-  if (alibi !== undefined) {
-    const slopes = g.f32(alibi, [1, spec.keyValueHeads, 1, 1, group, 1]);
-    const penalty = g.mul(g.cast(g.op('Neg', [distance]), 'f32'), slopes);
+  if (spec.alibi !== undefined) {
+    const penalty = emitAlibi(g, spec.alibi, [1, spec.keyValueHeads, 1, 1, group, 1], key);
     bias = g.op('Where', [near, penalty, g.f32(MASKED)]);
   } else if (spec.relativeBias !== undefined) {
     const learned = emitRelativeBias(g, spec, spec.relativeBias, distance);
@@ -121,6 +119,18 @@ function emitBias(g: Graph, spec: AttentionSpec, layout: RowLayout, keyPositions
   // [C, heads, n, S, G, T] becomes [C, heads, n, S·G, T]; G stays 1 where it broadcasts.
   const keys = g.op('Shape', [bias], { start: int(5), end: int(6) });
   return g.reshape(bias, shapeVector(g, [0, 0, 0, -1, keys]));
+}
+
+/**
+ * The penalty by key position instead of by distance: softmax takes no notice of what all keys of a query share.
+ * @param key i64, positions of keys @returns f32, broadcast of `shape` and `key`
+ */
+function emitAlibi(g: Graph, spec: AlibiSpec, shape: readonly number[], key: Value): Value {
+  const rounded = (value: Value) =>
+    spec.rounded === undefined ? value : g.cast(g.cast(value, 'bf16'), 'f32');
+  const slopes = rounded(g.f32(spec.slopes, shape));
+  const penalty = rounded(g.mul(rounded(g.cast(key, 'f32')), slopes));
+  return spec.factor === 1 ? penalty : g.mul(penalty, g.f32(spec.factor));
 }
 
 /** @param distance i64 [C, 1, n, S, 1, T], query minus key @returns f32 [C, keyValueHeads, n, S, G, T] */

@@ -33,7 +33,7 @@ function describe(config: ModelConfig, tensors: TensorScope): ModelSpec {
         },
         output: scope.linear('self_attention.dense', width, width, BIAS),
         scale: headDim ** -0.5,
-        alibiSlopes: alibiSlopes(heads),
+        alibi: { slopes: alibiSlopes(heads), factor: 1 },
       },
       preMlpNorm: scope.layerNorm('post_attention_layernorm', width, epsilon),
       mlp: {

@@ -22,7 +22,7 @@ function describe(config: ModelConfig, tensors: TensorScope): ModelSpec {
   const scale = headDim ** -0.5;
   // Here the penalty is added before scores are scaled.
   const positions = config.flag(['alibi'], false)
-    ? { alibiSlopes: alibiSlopes(heads).map((slope) => slope * scale) }
+    ? { alibi: { slopes: alibiSlopes(heads), factor: scale, rounded: 'bfloat16' } as const }
     : { rotary: rotaryFromConfig(config, headDim) };
   const body = tensors.firstWith('word_embeddings.weight', ['transformer', '']);
 
