@@ -155,6 +155,17 @@ const paddingMask: OnnxGraphSpec = {
   inputs: [value('input_ids', ['batch', 'sequence'])],
   outputs: [scores],
 };
+/** A head that lowers the scores of padded positions, at the very end of the graph. */
+const maskedScores: OnnxGraphSpec = {
+  nodes: [
+    node({ op: 'MatMul', inputs: ['image', 'w'], outputs: ['logits'] }),
+    node({ op: 'Equal', inputs: ['mask', 'zero'], outputs: ['is_pad'] }),
+    node({ op: 'Where', inputs: ['is_pad', 'low', 'logits'], outputs: ['scores'] }),
+  ],
+  tensors: [tensor('w', [8, 2]), tensor('zero', [1]), tensor('low', [1])],
+  inputs: [image, value('mask', ['batch', 'sequence'])],
+  outputs: [scores],
+};
 /** A scalar setting, such as a sample rate, chooses between two sub-models. */
 const scalarSwitch: OnnxGraphSpec = {
   nodes: [
@@ -277,6 +288,7 @@ export const onnxCases: readonly RuleCase[] = [
     'positive-onnx-if.onnx': () => onnxModel(shadowIf),
     'positive-onnx-where.onnx': () => onnxModel(shadowWhere),
     'negative-onnx-padding-mask.onnx': () => onnxModel(paddingMask),
+    'negative-onnx-masked-scores.onnx': () => onnxModel(maskedScores),
     'negative-onnx-scalar-switch.onnx': () => onnxModel(scalarSwitch),
     'negative-onnx-shape-switch.onnx': () => onnxModel(shapeSwitch),
   }),

@@ -13,8 +13,13 @@ interface Mark {
   /** The graph input where it comes from. */
   readonly input: string;
   readonly comparison: string;
+  /** True once values of several positions were made one, or some positions were picked out. */
+  readonly narrowed: boolean;
   readonly node?: OnnxNode;
 }
+
+/** A mask says something about each position; a trigger is one answer about the whole input, or about fixed places. */
+const NARROWING = /^(?:Reduce\w+|Gather\w*|Slice|Split|ArgMax|ArgMin|CumSum)$/;
 
 /** Operators that keep enough of the input to test it: moves, reductions, element-wise arithmetic. */
 const SIMPLE = new Set(
@@ -54,6 +59,14 @@ export interface ExactBranch {
   readonly nodeName: string;
 }
 
+function narrow(mark: Mark, opType: string): Mark {
+  return mark.narrowed || !NARROWING.test(opType) ? mark : { ...mark, narrowed: true };
+}
+
+function isGlobalEquality({ comparison, narrowed }: Mark): boolean {
+  return comparison === 'Equal' && narrowed;
+}
+
 export class ExactBranchTracer {
   readonly found: ExactBranch[] = [];
   readonly #scopes: Map<string, Mark>[] = [];
@@ -66,11 +79,11 @@ export class ExactBranchTracer {
   /** @param isModel false for the graphs of branches, loops and functions, whose inputs are not the user's. */
   input({ name, elementCount }: OnnxInput, isModel: boolean): void {
     if (!isModel || elementCount === 1 || this.#lookup(name) !== undefined) return;
-    this.#mark(name, { trait: 'data', input: name, comparison: '' });
+    this.#mark(name, { trait: 'data', input: name, comparison: '', narrowed: false });
   }
 
   constant(name: string): void {
-    this.#mark(name, { trait: 'constant', input: '', comparison: '' });
+    this.#mark(name, { trait: 'constant', input: '', comparison: '', narrowed: false });
   }
 
   node(node: OnnxNode): void {
@@ -84,10 +97,10 @@ export class ExactBranchTracer {
     const first = marks[0];
     if (opType === 'If' && first?.trait === 'exact') this.#report(first, 'If', node);
     else if (opType === 'Loop' && marks[1]?.trait === 'exact') this.#report(marks[1], 'Loop', node);
-    else if (opType === 'Where' && first?.trait === 'exact' && first.comparison === 'Equal') {
+    else if (opType === 'Where' && first?.trait === 'exact' && isGlobalEquality(first)) {
       for (const output of outputs) this.#mark(output, { ...first, trait: 'chosen', node });
     } else if (exact && LOGIC.has(opType)) {
-      for (const output of outputs) this.#mark(output, exact);
+      for (const output of outputs) this.#mark(output, narrow(exact, opType));
     } else if (COMPARISONS.has(opType)) this.#compare(node, marks);
     else this.#carry(node, marks);
   }
@@ -106,7 +119,7 @@ export class ExactBranchTracer {
     const data = marks.find((mark) => mark?.trait === 'data');
     if (!data || !marks.some((mark) => mark?.trait === 'constant')) return;
     for (const output of node.outputs) {
-      this.#mark(output, { trait: 'exact', input: data.input, comparison: node.opType });
+      this.#mark(output, { ...data, trait: 'exact', comparison: node.opType });
     }
   }
 
@@ -123,7 +136,7 @@ export class ExactBranchTracer {
     // Arithmetic with what the model computed is not a test of the input any more.
     const mixed = marks.some((other, i) => other === undefined && node.inputs[i] !== '');
     if (!mark || mixed) return;
-    for (const output of node.outputs) this.#mark(output, mark);
+    for (const output of node.outputs) this.#mark(output, narrow(mark, node.opType));
   }
 
   #report(mark: Mark, branch: ExactBranch['branch'], node: OnnxNode): void {
