@@ -1,0 +1,249 @@
+/** docs/benchmarks.md and its picture, out of measured results only. */
+import { writeFileSync } from 'node:fs';
+
+export interface Paired {
+  readonly theirRate: number;
+  readonly ourRate: number;
+  readonly medianRatio: number;
+  readonly theirPeak: number;
+  readonly ourPeak: number;
+  readonly tokens: number;
+  readonly torch: string;
+  readonly features: number;
+  readonly unequalCounts: number;
+  /** Largest difference of a feature's maximum, over the largest maximum. */
+  readonly maximumError: number;
+}
+
+export interface SweepResult {
+  readonly context: number;
+  readonly candidates: number;
+  /** Candidates a CPU second; absent where nothing can be shared. */
+  readonly fullRate?: number;
+  readonly sharedRate: number;
+  readonly secondsForVocabulary: number;
+  readonly vocabulary: number;
+  readonly peak: number;
+}
+
+export interface GrowthPoint {
+  readonly name: string;
+  readonly parameters: number;
+  readonly openMs: number;
+  readonly tokensPerSecond: number;
+  readonly peak: number;
+}
+
+export interface Results {
+  readonly machine: {
+    readonly processor: string;
+    readonly cores: number;
+    readonly memoryBytes: number;
+    readonly node: string;
+    readonly engine: string;
+    /** One-minute load at the start and at the end. */
+    readonly load: readonly [number, number];
+  };
+  /** Or why it was left out. */
+  readonly paired: Paired | string;
+  readonly sweep: SweepResult;
+  readonly encoder: SweepResult | undefined;
+  readonly growth: readonly GrowthPoint[];
+  readonly corpus: readonly {
+    readonly tokens: number;
+    readonly cpuSeconds: number;
+    readonly peak: number;
+  }[];
+  readonly workers: readonly {
+    readonly workers: number;
+    readonly tokensPerSecond: number;
+    readonly wallSeconds: number;
+    readonly peak: number;
+  }[];
+}
+
+const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+const whole = (value: number) => Math.round(value).toLocaleString('en');
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+export function writeReport(results: Results): void {
+  writeFileSync('docs/benchmarks.svg', picture(results.growth));
+  writeFileSync('docs/benchmarks.md', text(results));
+}
+
+function text(results: Results): string {
+  const { machine, growth, corpus, workers } = results;
+  const [before, after] = machine.load.map((load) => load.toFixed(1));
+  return `# Benchmarks
+
+Written by \`npm run bench:engine\`. Machine: ${machine.processor}, ${machine.cores} cores, ${(machine.memoryBytes / 1e9).toFixed(0)} GB; Node ${machine.node},
+ONNX Runtime ${machine.engine}. The machine was shared: its load was ${before} at the start and ${after} at the end. So every rate is a count over **CPU time**
+(user and system), each row from a process of its own; ratios come from rounds that alternate. Peak memory is the resident set, mapped weights included.
+
+## SAE pass against SAELens
+
+GPT-2-small shape (12 layers, width 768, random weights), activations before block 8, standard dictionary of 24,576 features, per feature count, sum and maximum, one
+thread each. SAELens with TransformerLens stops at the layer, too (\`bench/engine/saelens_pass.py\`).
+
+${pairedText(results.paired)}
+
+## Candidate sweep
+
+One token after a context, for many tokens; the best next logit of each. Shared: the context's keys and values are computed once and only the last position reaches
+the head. Full: every sequence is run whole, with logits at every position.
+
+${sweepText(results)}
+
+## Growth
+
+![tokens a CPU second and peak memory over model size](benchmarks.svg)
+
+Random Llama-shaped models (260K is trained), batches of 64 tokens, residual stream after the last block.
+
+${table(
+  [
+    'model',
+    'parameters',
+    'tokens a CPU second',
+    'tokens x parameters a CPU second',
+    'opening',
+    'peak memory',
+  ],
+  growth.map((point) => [
+    point.name,
+    whole(point.parameters),
+    whole(point.tokensPerSecond),
+    `${((point.tokensPerSecond * point.parameters) / 1e9).toFixed(1)}e9`,
+    `${(point.openMs / 1000).toFixed(2)} s`,
+    mb(point.peak),
+  ]),
+)}
+
+Corpus size, model of 260K parameters:
+
+${table(
+  ['tokens', 'CPU seconds', 'tokens a CPU second', 'peak memory'],
+  corpus.map(({ tokens, cpuSeconds, peak }) => [
+    whole(tokens),
+    cpuSeconds.toFixed(2),
+    whole(tokens / cpuSeconds),
+    mb(peak),
+  ]),
+)}
+
+Workers, model of 124M parameters (wall time on a shared machine says little; CPU time shows that a second worker costs no extra work):
+
+${table(
+  ['workers', 'tokens a CPU second', 'wall seconds', 'peak memory'],
+  workers.map((row) => [
+    String(row.workers),
+    whole(row.tokensPerSecond),
+    row.wallSeconds.toFixed(1),
+    mb(row.peak),
+  ]),
+)}
+
+No GPU was at hand, so no GPU figure is here. WebGPU was checked for equal results on a software Vulkan driver only.
+`;
+}
+
+function pairedText(paired: Paired | string): string {
+  if (typeof paired === 'string') return `Not measured: ${paired}`;
+  const rows = [
+    ['SAELens and TransformerLens', whole(paired.theirRate), mb(paired.theirPeak)],
+    ['narrowfire', whole(paired.ourRate), mb(paired.ourPeak)],
+  ];
+  const ratio = (paired.ourRate / paired.theirRate).toFixed(2);
+  return `${table(['', 'tokens a CPU second (best round)', 'peak memory'], rows)}
+
+Ratio ${ratio} of the best rounds, ${paired.medianRatio.toFixed(2)} as the median over paired rounds (PyTorch ${paired.torch}, ${paired.tokens} tokens a round). Of ${whole(paired.features)} features,
+${paired.unequalCounts} have another count; the largest difference of a maximum is ${paired.maximumError.toExponential(1)} of the largest activation.`;
+}
+
+function sweepText({ sweep, encoder }: Results): string {
+  const rows = [
+    [
+      'GPT-2-small shape',
+      `${sweep.context} + 1`,
+      (sweep.fullRate ?? 0).toFixed(1),
+      whole(sweep.sharedRate),
+      `${(sweep.sharedRate / (sweep.fullRate ?? 1)).toFixed(0)}x`,
+      `${whole(sweep.secondsForVocabulary)} CPU s`,
+      mb(sweep.peak),
+    ],
+  ];
+  if (encoder !== undefined) {
+    rows.push([
+      'MiniLM (22.7M encoder)',
+      `${encoder.context}`,
+      whole(encoder.sharedRate),
+      'nothing to share',
+      '',
+      `${whole(encoder.secondsForVocabulary)} CPU s`,
+      mb(encoder.peak),
+    ]);
+  }
+  const partial = sweep.candidates < sweep.vocabulary;
+  const note = partial
+    ? `\n\nRates are over ${whole(sweep.candidates)} candidates; the time for the whole vocabulary follows from them. \`--full\` runs all of it.`
+    : '\n\nThe whole vocabulary was run.';
+  const head = [
+    'model',
+    'tokens',
+    'full, a CPU second',
+    'shared, a CPU second',
+    'ratio',
+    'whole vocabulary',
+    'peak memory',
+  ];
+  return `${table(head, rows)}${note}`;
+}
+
+/** Two lines over model size, both axes logarithmic. */
+function picture(points: readonly GrowthPoint[]): string {
+  const [width, height, left, bottom, top] = [640, 360, 60, 310, 30];
+  const x = scale(
+    points.map(({ parameters }) => parameters),
+    left,
+    width - 70,
+  );
+  const series = [
+    { name: 'tokens a CPU second', color: '#1f5fa8', values: points.map((p) => p.tokensPerSecond) },
+    { name: 'peak memory, MB', color: '#b3541e', values: points.map((p) => p.peak / 1e6) },
+  ];
+  const lines = series.map(({ name, color, values }, order) => {
+    const y = scale(values, bottom, top + 20);
+    const place = points.map((p, i) => [x(p.parameters), y(values[i] ?? 1)] as const);
+    const path = place.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(' ');
+    const marks = place.map(
+      ([px, py], i) =>
+        `<circle cx="${px.toFixed(1)}" cy="${py.toFixed(1)}" r="4" fill="${color}"/>` +
+        `<text x="${(px + 7).toFixed(1)}" y="${(py + (order === 0 ? -7 : 15)).toFixed(1)}" fill="${color}">${whole(values[i] ?? 0)}</text>`,
+    );
+    const legend = `<text x="${left + 10 + order * 190}" y="20" fill="${color}">${name}</text>`;
+    return `<polyline points="${path}" fill="none" stroke="${color}" stroke-width="2"/>${marks.join('')}${legend}`;
+  });
+  const ticks = points.map(
+    (p) =>
+      `<text x="${x(p.parameters).toFixed(1)}" y="${bottom + 22}" text-anchor="middle" fill="#444">${p.name}</text>`,
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+<rect width="${width}" height="${height}" fill="#fff"/>
+<line x1="${left}" y1="${bottom}" x2="${width - 40}" y2="${bottom}" stroke="#888"/>
+${lines.join('\n')}
+${ticks.join('\n')}
+<text x="${width / 2}" y="${height - 8}" text-anchor="middle" fill="#444">parameters (all axes logarithmic; each line on its own scale)</text>
+</svg>
+`;
+}
+
+function scale(values: readonly number[], from: number, to: number): (value: number) => number {
+  const logs = values.map(Math.log);
+  const least = Math.min(...logs);
+  const span = Math.max(...logs) - least || 1;
+  return (value) => from + ((Math.log(value) - least) / span) * (to - from);
+}
