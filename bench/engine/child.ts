@@ -3,10 +3,9 @@
  * answers "round" on stdin with the CPU seconds of one pass, and ends with its peak memory.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { Engine } from '../../src/engine/engine.ts';
-import { f32Output, ids, Session } from '../../src/engine/session.ts';
+import { f32Output, floats, ids, Session } from '../../src/engine/session.ts';
 import { emitForward, emitLogits } from '../../src/model/emit/forward.ts';
 import { describeModel } from '../../src/model/families/registry.ts';
 import { activationsGraph, plainBatch } from '../../src/model/graphs/activations.ts';
@@ -15,7 +14,7 @@ import { lastPosition, prefixedRows } from '../../src/model/graphs/prefixed.ts';
 import { readModelConfig } from '../../src/model/model-files.ts';
 import type { ModelSpec } from '../../src/model/spec.ts';
 import { openWeights } from '../../src/model/weights.ts';
-import type { Graph, Value } from '../../src/onnx/graph.ts';
+import { Graph, type Value } from '../../src/onnx/graph.ts';
 import { declareDictionary, emitEncode } from '../../src/sae/emit.ts';
 import { loadSae } from '../../src/sae/formats/registry.ts';
 import type { Job } from './job.ts';
@@ -44,6 +43,27 @@ function basicPass(model: ModelSpec, sae: string, layer: number, positions: numb
   g.output('sum', over('Sum', features), 'f32', ['features']);
   g.output('max', over('Max', features), 'f32', ['features']);
   return g;
+}
+
+/** Floating-point operations a CPU second of one large product, the floor under everything else. */
+async function productFlops(): Promise<number> {
+  const [rows, inner, columns] = [256, 768, 24_576];
+  const g = new Graph();
+  const right = g.f32(new Float32Array(inner * columns).fill(0.5), [inner, columns]);
+  const product = g.matmul(g.input('left', 'f32', [rows, inner]), right);
+  // Read nowhere else, but it must leave the graph: its largest entries are enough.
+  g.output('largest', g.reduce('Max', product, [1], false), 'f32', [rows]);
+  const session = await Session.open(g, { device: 'cpu' });
+  const left = floats(new Float32Array(rows * inner).fill(0.1), [rows, inner]);
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 8; round++) {
+    const cpu = process.cpuUsage();
+    await session.run({ left });
+    const { user, system } = process.cpuUsage(cpu);
+    best = Math.min(best, (user + system) / 1e6);
+  }
+  await session.close();
+  return (2 * rows * inner * columns) / best;
 }
 
 async function saePass(of: Extract<Job, { kind: 'sae' }>): Promise<Runner> {
@@ -191,8 +211,10 @@ function prepare(): Promise<Runner> {
 
 const opened = performance.now();
 const runner = await prepare();
+const ready = performance.now() - opened;
+const flops = job.kind === 'sae' ? { productFlops: await productFlops() } : {};
 const say = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
-say({ ready: true, openMs: performance.now() - opened, cores: availableParallelism() });
+say({ ready: true, openMs: ready, ...flops });
 for await (const line of createInterface({ input: process.stdin })) {
   if (line !== 'round') break;
   const cpu = process.cpuUsage();

@@ -105,6 +105,8 @@ async function paired(environment: PythonEnvironment): Promise<Paired> {
     ourPeak: peak.ours,
     tokens: BATCH * LENGTH * BATCHES,
     torch: String(theirs.ready['torch']),
+    theirFlops: Number(theirs.ready['productFlops']),
+    ourFlops: Number(ours.ready['productFlops']),
     ...agreement(join(EXPORT, 'reference.f32'), join(OUT, 'ours.f32')),
   };
 }
