@@ -36,7 +36,7 @@ async function logitsOf(spec: ModelSpec, ids: readonly number[], rows: number) {
 }
 
 /** Their folders' settings have no place in GGUF: Gemma's free scale, windows on some layers, layers without rotation. */
-const OTHER_SETTINGS = ['gemma2', 'qwen2', 'smollm3'];
+const OTHER_SETTINGS = ['gemma2', 'gemma3', 'phi', 'qwen2', 'smollm3'];
 
 test.each(names)('%s has the tensors of its folder', (name) => {
   using ours = openStored(join(FOLDER, `${name}.gguf`));
@@ -52,6 +52,11 @@ test.each(names)('%s has the tensors of its folder', (name) => {
     const worst = expected.reduce((max, x, i) => Math.max(max, Math.abs(x - (actual[i] ?? 9))), 0);
     expect(worst, key).toBeLessThan(tolerance);
   }
+});
+
+test.each(OTHER_SETTINGS)('%s can be described', (name) => {
+  const spec = describeGguf(name);
+  expect(spec.blocks).toHaveLength(2);
 });
 
 const same = names.filter((name) => name !== 'stories260K' && !OTHER_SETTINGS.includes(name));

@@ -20,7 +20,7 @@ ARCH = gguf.MODEL_ARCH
 MODELS = {
     "llama": ARCH.LLAMA, "mixtral": ARCH.LLAMA, "granite": ARCH.GRANITE, "qwen2": ARCH.QWEN2, "qwen3": ARCH.QWEN3,
     "qwen3_moe-normalised": ARCH.QWEN3MOE, "gemma": ARCH.GEMMA, "gemma2": ARCH.GEMMA2, "olmo2": ARCH.OLMO2,
-    "phi3": ARCH.PHI3, "stablelm": ARCH.STABLELM, "smollm3": ARCH.SMOLLM3,
+    "gemma3": ARCH.GEMMA3, "phi": ARCH.PHI2, "phi3": ARCH.PHI3, "stablelm": ARCH.STABLELM, "smollm3": ARCH.SMOLLM3,
     "gpt2": ARCH.GPT2, "gpt_neox": ARCH.GPTNEOX, "gpt_bigcode": ARCH.STARCODER, "stories260K": ARCH.LLAMA,
 }
 
@@ -81,7 +81,7 @@ def metadata(out, config, kind):
     elif get("layer_norm_eps", "layer_norm_epsilon"):
         out.add_layer_norm_eps(get("layer_norm_eps", "layer_norm_epsilon"))
     if kind not in (ARCH.GPT2, ARCH.STARCODER):
-        out.add_rope_freq_base(rope(config)["rope_theta"])
+        out.add_rope_freq_base(rope(config).get("rope_theta", 1e6))
     if get("head_dim"):
         out.add_key_length(get("head_dim"))
         out.add_value_length(get("head_dim"))
@@ -151,6 +151,8 @@ for model, kind in MODELS.items():
     names = gguf.get_tensor_name_map(kind, config.get("num_hidden_layers") or config["n_layer"])
     experts = {}
     for name, w in load_file(folder / "model.safetensors").items():
+        if re.search(r"\.(q|k)_layernorm\.", name):
+            continue  # GGUF's phi2 has no place for them
         if w.dtype != np.float32 or name.endswith((".attn.bias", "masked_bias", "inv_freq")):
             continue
         w = np.ascontiguousarray(changed(name, w, config, kind))
