@@ -1,4 +1,5 @@
 /** docs/benchmarks.md and its picture, out of measured results only. */
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 
 export interface Paired {
@@ -77,6 +78,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 export function writeReport(results: Results): void {
   writeFileSync('docs/benchmarks.svg', picture(results.growth));
   writeFileSync('docs/benchmarks.md', text(results));
+  execFileSync('npx', ['biome', 'format', '--write', 'docs/benchmarks.md'], { stdio: 'ignore' });
 }
 
 function text(results: Results): string {
