@@ -249,6 +249,7 @@ function picture(points: readonly GrowthPoint[]): string {
       `<text x="${x(p.parameters).toFixed(1)}" y="382" text-anchor="middle" fill="#444">${p.name}</text>`,
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+<title>Tokens a CPU second and peak memory over model size</title>
 <rect width="${width}" height="${height}" fill="#fff"/>
 ${panels.join('\n')}
 ${ticks.join('\n')}
