@@ -20,8 +20,8 @@ export interface PassOptions {
 
 /**
  * Inputs: `ids` i64 [batch, length]; `weight` f32 [rows], 0 for tokens that do not count; `lengths` if padded.
- * Outputs for each dictionary's site: `values.<site>` f32 and `features.<site>` i64, [rows, top], strongest first
- * (a value of 0 fills the list); `active.<site>` [rows], active features; `error.<site>` and `power.<site>` [rows],
+ * Outputs for each dictionary's site: `values.<site>` f32 and `features.<site>` i64, [rows, up to top], strongest
+ * first (a value of 0 fills the list); `active.<site>` [rows], active features; `error.<site>` and `power.<site>` [rows],
  * squared norms of the reconstruction error and of the activation; `count.<site>`, `sum.<site>`, `max.<site>`
  * [features] over the rows that count.
  */
@@ -54,6 +54,12 @@ export function passGraph(
   return g;
 }
 
+/** A TopK gate leaves k features; twice that has room for equal values, which are kept together. */
+function keptPerToken({ gate, featureCount }: Dictionary, top: number): number {
+  const live = 'k' in gate ? 2 * gate.k : featureCount;
+  return Math.min(top, live, featureCount);
+}
+
 function emitStatistics(
   g: Graph,
   dictionary: Dictionary,
@@ -65,7 +71,7 @@ function emitStatistics(
   const values = declareDictionary(g, dictionary);
   const encoded = emitEncode(g, values, x);
   const { features } = encoded;
-  const count = Math.min(top, dictionary.featureCount);
+  const count = keptPerToken(dictionary, top);
   const [strength, indices] = g.ops('TopK', [g.op('Abs', [features]), g.i64([count])], 2, {
     axis: int(-1),
   }) as [Value, Value];

@@ -1,7 +1,7 @@
 """Writes tiny dictionaries in the published layouts, and what each producer's formula makes of them.
 
 The formulas are written out in numpy from the producers' sources (SAELens 6.54, Gemma Scope cards, sparsify,
-dictionary_learning, llamascopium, circuit-tracer, OpenAI sparse_autoencoder); none of those packages is run.
+dictionary_learning, llamascopium, circuit-tracer, OpenAI sparse_autoencoder). `check_saelens.py` compares the SAELens ones with SAELens itself.
 Run: python test/golden/make_sae_golden.py  (needs numpy, safetensors and torch, which writes the .pt files)
 """
 

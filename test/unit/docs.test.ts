@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { ERROR_CODES } from '../../src/errors.ts';
 import { FILTER_NAMES } from '../../src/judge/template.ts';
 import { FORMAT_NAMES } from '../../src/report/formats.ts';
+import { SAE_FORMATS } from '../../src/sae/formats/registry.ts';
 
 const rowsOf = (file: string): readonly string[] =>
   [...readFileSync(file, 'utf8').matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1] ?? '');
@@ -18,4 +19,8 @@ it('docs/reports.md names every format', () => {
 
 it('docs/writing-rules.md names every filter', () => {
   expect(rowsOf('docs/writing-rules.md').toSorted()).toEqual([...FILTER_NAMES].toSorted());
+});
+
+it('docs/features.md names every family of dictionary files', () => {
+  expect(rowsOf('docs/features.md')).toEqual(expect.arrayContaining([...SAE_FORMATS]));
 });

@@ -25,6 +25,8 @@ const FORMATS: readonly SaeFormat[] = [
   namedTensors,
 ];
 
+export const SAE_FORMATS: readonly string[] = FORMATS.map(({ name }) => name);
+
 const MAX_DEPTH = 6;
 const MAX_ENTRIES = 100_000;
 
