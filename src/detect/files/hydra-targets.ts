@@ -9,6 +9,8 @@ import type { HydraTarget } from '../../evidence/repository.ts';
 import type { FileDetector, FileSubject } from './detector.ts';
 import { whatOf } from './tally.ts';
 
+/** Looked through for the keys; the largest Keras configurations have a few MiB. */
+const MAX_TEXT_BYTES = 2 ** 24;
 const MAX_YAML_BYTES = 2 ** 19;
 const MAX_NESTING = 100;
 const MAX_TARGETS = 10_000;
@@ -30,16 +32,14 @@ export const hydraTargetDetector: FileDetector = {
     );
   },
   inspect(subject, report) {
-    if (subject.source.size > MAX_YAML_BYTES) {
-      report.notCovered({
-        what: whatOf(subject),
-        why: `E_LIMIT: larger than ${MAX_YAML_BYTES} bytes`,
-      });
-      return;
-    }
-    const text = decodeText(subject.source.read(0, subject.source.size));
+    const { size } = subject.source;
+    const tooLarge = (maxBytes: number): void =>
+      report.notCovered({ what: whatOf(subject), why: `E_LIMIT: larger than ${maxBytes} bytes` });
+    if (size > MAX_TEXT_BYTES) return tooLarge(MAX_TEXT_BYTES);
+    const text = decodeText(subject.source.read(0, size));
     // Most files have none, and parsing YAML costs more than looking.
     if (![...KEYS].some((key) => text.includes(key)) && !/\\[xuU]|_tar/.test(text)) return;
+    if (size > MAX_YAML_BYTES) return tooLarge(MAX_YAML_BYTES);
     const decisions = new Map<HydraTarget['decision'], FoundTarget[]>();
     for (const found of targetsIn(text)) {
       const decision = decide(subject, found.target);
