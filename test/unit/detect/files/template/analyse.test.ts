@@ -45,6 +45,10 @@ describe('ordinary templates', () => {
       "{% for m in messages %}{% if 'forbidden words' in m.role %}{{ raise_exception('Do not write such things here') }}{% endif %}{% endfor %}",
     ],
     [
+      'a name that means something else in another macro',
+      "{% macro schema(properties) %}{% for key, value in properties.items() %}{% if key not in ['description', 'type'] %}Each of these keys is written out.{% endif %}{% endfor %}{% endmacro %}{% macro show(key) %}{{ key }}{% endmacro %}{% for m in messages %}{{ show(m.content) }}{% endfor %}{{ schema(tools[0]) }}",
+    ],
+    [
       'quotes made safe',
       "{% for m in messages %}{{ m.content|replace('\"', '\\\\\"') }}{% endfor %}",
     ],
