@@ -4,6 +4,7 @@ import { isGap } from '../../../src/judge/verdict.ts';
 import { remoteTarget, runRemoteStage } from '../../../src/scan/remote-stage.ts';
 import { HOSTILE_TEMPLATES } from '../../cases/repository/hostile-templates.ts';
 import { RangeServer } from '../../cases/repository/range-server.ts';
+import { zipFile } from '../../cases/zip-writer.ts';
 
 let server: RangeServer;
 beforeAll(async () => {
@@ -101,6 +102,21 @@ describe('runRemoteStage', () => {
   it('says when there is no such model', async () => {
     const outcome = await runRemoteStage(remoteTarget('hf://o/none'), options());
     expect(outcome.errors.map(({ code }) => code)).toEqual(['E_NOT_FOUND']);
+  });
+
+  it('finds the pickle inside a zip without its storages', async () => {
+    const call = Buffer.from('\x80\x02cos\nsystem\nX\x04\x00\x00\x00echo\x85R.', 'latin1');
+    const storage = Buffer.alloc(3_000_000, 7);
+    const storages = Array.from({ length: 8 }, (_, i) => ({
+      name: `archive/data/${i}`,
+      data: storage,
+    }));
+    const zip = zipFile([{ name: 'archive/data.pkl', data: call }, ...storages]);
+    const url = server.serve('/m/pytorch_model.bin', zip);
+    const { network } = options();
+    const outcome = await runRemoteStage(remoteTarget(url), { network });
+    expect(outcome.evidence.map(({ kind }) => kind)).toContain('pickle-call');
+    expect(server.sentBytes).toBeLessThan(2_000_000);
   });
 
   it('touches no network without leave', async () => {
