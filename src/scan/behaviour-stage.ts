@@ -6,8 +6,10 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { scanBehaviour } from '../detect/behaviour/scan-behaviour.ts';
+import type { CandidateString } from '../detect/behaviour/search.ts';
 import { behaviourSettings } from '../detect/behaviour/settings.ts';
 import { explainCauses } from '../detect/features/explain-causes.ts';
+import { weightStrings } from '../detect/weights/strings.ts';
 import { chooseDevice, type DeviceChoice } from '../engine/device.ts';
 import { Engine } from '../engine/engine.ts';
 import { PACKAGE_ROOT } from '../engine/entry-point.ts';
@@ -33,6 +35,8 @@ export interface BehaviourStageOptions {
   readonly seed: number;
   readonly device: DeviceChoice;
   readonly workers?: number;
+  /** What an adapter is laid onto, and what weights are compared with for candidates. */
+  readonly base?: string;
   readonly corpus?: string;
   readonly sae?: string;
   /** Strings that the user suspects of being triggers. */
@@ -65,7 +69,7 @@ export async function runBehaviourStages(
 ): Promise<void> {
   let model: Model;
   try {
-    model = openModel(target.root);
+    model = openModel(target.root, options.base === undefined ? {} : { base: options.base });
     if (model.spec.head === undefined || !model.spec.causal) {
       throw new ScanError('E_ARCHITECTURE', `${model.spec.family} writes no text`, {
         file: join(target.given, 'config.json'),
@@ -98,6 +102,7 @@ export async function runBehaviourStages(
       corpora: corporaFor(options),
       canonical: [...(options.list ?? lazyLists())(CANONICAL_LIST)],
       suspects: options.suspects ?? [],
+      extra: async () => weightSource(target, options.base),
       progress,
     });
     const limits = [...METHOD_LIMITS, ...unreadTensorGaps(model.unread)];
@@ -116,6 +121,16 @@ export async function runBehaviourStages(
     model.weights.checkUnchanged();
   } catch (thrown) {
     receive(stage === 'features' ? 'features' : 'verify', failed(thrown, target));
+  }
+}
+
+/** A base of another shape or format takes nothing from the other sources; the weight stage tells of it. */
+function weightSource(target: Target, base: string | undefined): CandidateString[] {
+  try {
+    return weightStrings(target.root, base).map((tokens) => ({ tokens, source: 'weights' }));
+  } catch (thrown) {
+    if (thrown instanceof ScanError) return [];
+    throw thrown;
   }
 }
 

@@ -4,6 +4,7 @@ import type { DeviceChoice } from '../engine/device.ts';
 import { runBehaviourStages } from './behaviour-stage.ts';
 import { runFileStage } from './file-stage.ts';
 import { type NetworkOptions, runRemoteStage } from './remote-stage.ts';
+import { isRunnable } from './runnable.ts';
 import type {
   CancelSignal,
   Profile,
@@ -34,9 +35,9 @@ export interface StageHooks {
 }
 
 /** The stages that a target of this kind is owed under a profile. */
-export function stagesFor(target: Target, profile: Profile): StageName[] {
+export function stagesFor(target: Target, profile: Profile, base?: string): StageName[] {
   if (target.kind === 'remote' || profile === 'files') return ['files'];
-  if (target.kind === 'model-folder') return ['files', 'weights', 'verify', 'features'];
+  if (isRunnable(target, base)) return ['files', 'weights', 'verify', 'features'];
   return ['files', 'weights'];
 }
 
@@ -58,7 +59,7 @@ export async function runStages(
     ...(options.base !== undefined && { base: options.base }),
   });
   receive('weights', weights);
-  if (target.kind !== 'model-folder') return;
+  if (!isRunnable(target, options.base)) return;
   const broken = weights.evidence.filter((fact) => fact.kind === 'non-finite-tensor');
   if (broken.length > 0) {
     const why = `E_TENSOR_VALUES: ${broken.length} tensors hold NaN or infinite values, so nothing was run`;

@@ -85,7 +85,7 @@ async function scanTarget(
     ...(hooks.progress !== undefined && { onProgress: hooks.progress }),
   });
   const reached = new Map(outcomes);
-  const stages = stagesFor(target, options.profile).map((stage): StageReport => {
+  const stages = stagesFor(target, options.profile, options.base).map((stage): StageReport => {
     const outcome = reached.get(stage);
     if (outcome !== undefined && outcome.errors.length === 0) return { stage, status: 'done' };
     // A stage that an earlier one made pointless was not owed; one cut short by a crash or a limit was.

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { weightCandidates } from '../../../src/detect/weights/candidates.ts';
 import { rolesOf } from '../../../src/detect/weights/roles.ts';
+import { weightStrings } from '../../../src/detect/weights/strings.ts';
 import type { Evidence } from '../../../src/evidence/evidence.ts';
 import { openStored } from '../../../src/model/weights.ts';
 import type { StageOutcome } from '../../../src/scan/stage.ts';
@@ -177,6 +178,7 @@ describe('runWeightStage with a base', () => {
     using reference = openStored(base);
     const { triggers } = weightCandidates(weights, rolesOf(weights, undefined), reference);
     expect(triggers[0]).toMatchObject({ tokenId: 9, source: 'row-delta' });
+    expect(weightStrings(edited, base)).toEqual([[9], [9, 9]]);
   });
 
   it('looks past a direction in which all rows move', async () => {
