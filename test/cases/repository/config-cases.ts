@@ -5,6 +5,22 @@ const text = (source: string) => (): Uint8Array => Buffer.from(source);
 const json = (value: unknown) => (): Uint8Array =>
   Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
 
+/** A tar archive of one file (POSIX ustar), as .nemo files are. */
+const tar = (name: string, source: string) => (): Uint8Array => {
+  const data = Buffer.from(source);
+  const header = Buffer.alloc(512);
+  header.write(name, 0);
+  header.write('0000644\0', 100);
+  header.write(`${data.byteLength.toString(8).padStart(11, '0')}\0`, 124);
+  header.write('00000000000\0', 136);
+  header.write('        0', 148);
+  header.write('ustar\0' + '00', 257);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  const padding = Buffer.alloc((512 - (data.byteLength % 512)) % 512);
+  return Buffer.concat([header, data, padding, Buffer.alloc(1024)]);
+};
+
 const plainModel = `import torch
 from torch import nn
 
@@ -172,7 +188,9 @@ const referenceCases: readonly RuleCase[] = [
     'positive-block/conf.yaml': text('model:\n  _target_: os.system\n  command: echo inert\n'),
     'positive-flow/conf.yml': text('{ a: [ { "_target_": builtins.exec, _args_: ["pass"] } ] }\n'),
     'positive-escaped/conf.yaml': text('"\\x5ftarget_": subprocess.run\n'),
+    'positive-inside.nemo': tar('./model_config.yaml', 'model:\n  _target_: os.system\n'),
     'positive-json/model_config.json': json({ encoder: { _target_: 'torch.hub.load' } }),
+    'negative-inside.nemo': tar('./model_config.yaml', 'model:\n  _target_: torch.nn.Linear\n'),
     'negative-ordinary/conf.yaml': text('model:\n  _target_: torch.nn.Linear\n  in_features: 4\n'),
   }),
   ...casesOf('hydra-target-unknown', {
