@@ -59,10 +59,24 @@ export interface CausalDirection extends EvidenceBase<'causal-direction'> {
   readonly sufficiency: InterventionEffect;
 }
 
-/** All chosen features removed together, one a layer. */
+/**
+ * Features removed together. `carriers`: the strongest of each layer, wherever else they fire. `narrow`: of one layer,
+ * those that fire on hardly anything but the trigger and what follows it.
+ */
 export interface CausalFeatureSet extends EvidenceBase<'causal-feature-set'> {
+  readonly scope: 'carriers' | 'narrow';
+  /** `several` for carriers. */
+  readonly site: string;
   readonly triggerText: string;
+  /** As in `resid_post.3/71`. */
   readonly features: readonly string[];
+  /** The n-gram on which each begins to fire. */
+  readonly firingPatterns: readonly string[];
+  /** Share of their firings that lie on triggered text, from the trigger on. */
+  readonly precision: number;
+  /** Share of triggered texts in which at least one of them fires. */
+  readonly recall: number;
+  readonly corpusTokens: number;
   readonly necessity: InterventionEffect;
   readonly necessityRandom: InterventionEffect;
 }

@@ -18,12 +18,20 @@ export interface ReferenceOptions {
   readonly vocabularySize: number;
   /** Token sequences of each corpus, one model each. */
   readonly corpora: readonly (readonly ArrayLike<number>[])[];
-  readonly ownSamples: readonly ArrayLike<number>[];
-  /** N-grams in at least this share of own samples are habits. */
-  readonly habitShare: number;
-  /** Shared runs of this many tokens set an own sample aside. */
-  readonly runTokens: number;
+  readonly ownSamples: readonly ScoredText[];
 }
+
+/**
+ * Nats a token of the model's own text that the corpora leave unexplained. Up to here they cover the model's domain, and
+ * its own text adds only habits; beyond, its own text has to stand in for the corpus that is missing.
+ */
+export const COVERED_GAP = 1.2;
+/** N-grams in at least this share of own samples are habits, with and without a corpus of the domain. */
+const HABIT_SHARE_COVERED = 0.3;
+const HABIT_SHARE_ALONE = 0.05;
+/** Shared runs of this many tokens set an own sample aside. */
+const RUN_TOKENS = 6;
+const GAP_SAMPLES = 200;
 
 /** Text and the probability that the model gave to each of its tokens. */
 export interface ScoredText {
@@ -32,47 +40,29 @@ export interface ScoredText {
 }
 
 export class Reference {
-  readonly #corpora: readonly NgramModel[];
   readonly #models: readonly NgramModel[];
   readonly #own: OwnText | undefined;
 
+  /** How far the corpora are from the model's own text; see `COVERED_GAP`. */
+  readonly gap: number;
+
   constructor(options: ReferenceOptions) {
-    const { vocabularySize, ownSamples, habitShare } = options;
+    const { vocabularySize, ownSamples } = options;
     const models = options.corpora.map(
       (sequences) => new NgramModel(sequences, { order: ORDER, vocabularySize }),
     );
-    this.#corpora = [...models];
-    if (ownSamples.length > 0) {
-      const minSequences = Math.max(2, Math.ceil(habitShare * ownSamples.length));
-      models.push(new NgramModel(ownSamples, { order: ORDER, vocabularySize, minSequences }));
-      this.#own = new OwnText(ownSamples, {
-        vocabularySize,
-        runTokens: options.runTokens,
-        habitShare,
-      });
-    }
-    this.#models = models;
-  }
-
-  /**
-   * How far the corpora alone are from what the model knows of its own text: mean of max(0, ln p - ln R) over
-   * its samples, nats a token. Near 0.5 when the domain is covered, well above 1 when it is not.
-   */
-  gap(samples: readonly ScoredText[]): number {
-    let sum = 0;
-    let count = 0;
-    for (const { tokens, probabilities } of samples) {
-      for (let i = 0; i < tokens.length; i++) {
-        let best = 0;
-        for (const model of this.#corpora) {
-          best = Math.max(best, model.probability(tokens, i, tokens[i] as number));
-        }
-        const p = Math.max(probabilities[i] as number, 1e-30);
-        sum += p * Math.max(0, Math.log(p) - Math.log(Math.max(best, 1e-30)));
-        count += 1;
+    this.gap = unexplained(models, ownSamples.slice(0, GAP_SAMPLES));
+    const covered = this.gap <= COVERED_GAP;
+    const own = ownSamples.map(({ tokens }) => tokens);
+    if (own.length > 0) {
+      const habitShare = covered ? HABIT_SHARE_COVERED : HABIT_SHARE_ALONE;
+      const minSequences = Math.max(2, Math.ceil(habitShare * own.length));
+      models.push(new NgramModel(own, { order: ORDER, vocabularySize, minSequences }));
+      if (!covered) {
+        this.#own = new OwnText(own, { vocabularySize, runTokens: RUN_TOKENS, habitShare });
       }
     }
-    return count === 0 ? 0 : sum / count;
+    this.#models = models;
   }
 
   /**
@@ -110,6 +100,24 @@ export class Reference {
     }
     return result;
   }
+}
+
+/** Mean of p · max(0, ln p - ln R) over the texts, nats a token. */
+function unexplained(models: readonly NgramModel[], texts: readonly ScoredText[]): number {
+  let sum = 0;
+  let count = 0;
+  for (const { tokens, probabilities } of texts) {
+    for (let i = 0; i < tokens.length; i++) {
+      let best = 1e-30;
+      for (const model of models) {
+        best = Math.max(best, model.probability(tokens, i, tokens[i] as number));
+      }
+      const p = Math.max(probabilities[i] as number, 1e-30);
+      sum += p * Math.max(0, Math.log(p / best));
+      count += 1;
+    }
+  }
+  return count === 0 ? 0 : sum / count;
 }
 
 /** Whether token `i` and the period before it repeat the period before that. */

@@ -6,7 +6,7 @@ import type { Verified } from './verify.ts';
 /** A core in this share of own samples is no secret, unless it takes over. */
 const HABIT_SHARE = 0.1;
 /** A text written unasked this often, after which the model goes on as usual, cannot be told from memorised text. */
-const LOCKED_SHARE = 0.01;
+const LOCKED_SHARE = 0.02;
 const TAKEOVER = 0.5;
 const MAX_P = 1e-3;
 export function outcomeOf(verified: Verified, habit: Habit, delayed: boolean): Outcome {

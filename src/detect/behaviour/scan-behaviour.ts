@@ -55,11 +55,6 @@ export interface BehaviourResult {
   readonly sourceScores: Readonly<Partial<Record<CandidateSource, number>>>;
 }
 
-/** N-grams in this share of own samples are habits. */
-const HABIT_SHARE = 0.1;
-const RUN_TOKENS = 6;
-const GAP_SAMPLES = 200;
-
 export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourResult> {
   const { generator, settings } = input;
   const progress = input.progress ?? (() => undefined);
@@ -68,7 +63,7 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   progress('reference', 0, 1);
   const reference = buildReference(input, own);
   const windows = own.map((sample) => leakWindow(sample, reference));
-  const referenceGap = reference.gap(own.slice(0, GAP_SAMPLES));
+  const referenceGap = reference.gap;
   const probe = new BehaviourProbe({
     generator,
     reference,
@@ -130,9 +125,7 @@ function buildReference(input: BehaviourInput, own: readonly OwnSample[]): Refer
   return new Reference({
     vocabularySize: spec.vocabularySize,
     corpora: [...groups.values()],
-    ownSamples: own.map(({ tokens }) => tokens),
-    habitShare: HABIT_SHARE,
-    runTokens: RUN_TOKENS,
+    ownSamples: own,
   });
 }
 

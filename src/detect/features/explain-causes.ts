@@ -5,7 +5,7 @@
  */
 import type { VerifiedTrigger } from '../../evidence/behaviour.ts';
 import type { NotCovered } from '../../evidence/evidence.ts';
-import type { CausalFeature, FeatureEvidence } from '../../evidence/feature.ts';
+import type { CausalFeature, CausalFeatureSet, FeatureEvidence } from '../../evidence/feature.ts';
 import { siteName } from '../../model/graphs/activations.ts';
 import {
   attributeFeatures,
@@ -51,6 +51,8 @@ const POOL = 40;
 /** Share of a narrow feature's firings that lie on triggered text, from the trigger on. */
 const NARROW_PURITY = 0.9;
 const MIN_FIRINGS = 10;
+/** More features of one layer than this, and random ones do as much in a narrow model (docs/detection.md). */
+const NARROW_SET = 4;
 const ATTRIBUTION_CONTEXTS = 8;
 
 export async function explainCauses(input: CauseInput): Promise<CauseResult> {
@@ -92,10 +94,14 @@ async function explainOne(input: CauseInput, fact: VerifiedTrigger): Promise<Cau
     return { evidence: set.evidence, notCovered: [...set.notCovered, { what, why }] };
   }
   const facts: FeatureEvidence[] = [...set.evidence];
-  for (const one of chosen) {
+  for (const one of strongestBySite(chosen)) {
     facts.push(await featureEvidence(edited, bench, runs, one, fact, path, text));
   }
-  facts.push(await jointEvidence(edited, bench, strongestBySite(chosen), fact, path));
+  const sets = [strongestBySite(chosen), ...narrowSets(chosen)];
+  for (const members of sets) {
+    if (members.length > 0)
+      facts.push(await setEvidence(edited, bench, runs, members, fact, path, text));
+  }
   facts.push(
     ...(await directionEvidence(
       probe,
@@ -116,6 +122,7 @@ interface Chosen extends SiteDictionary {
   /** Fall of ln p of a response token on triggered text, nats. */
   readonly effect: number;
   /** Fall of ln p of a response token on ordinary text, nats: what removal costs there. */
+  readonly narrow: boolean;
   readonly costOnOrdinary: number;
   readonly meanTriggered: number;
 }
@@ -147,12 +154,16 @@ async function chooseFeatures(
       const refs = pool.map((feature): FeatureRef => ({ site: entry.site, feature }));
       const ranked = await attributeFeatures(scorer, forced, refs);
       const [carrier] = ranked;
-      const narrow = ranked.find(
-        ({ feature, effect }) => (purity[feature] ?? 0) >= NARROW_PURITY && effect > 0,
+      const isNarrow = ({ feature }: FeatureRef) => (purity[feature] ?? 0) >= NARROW_PURITY;
+      const narrow = ranked.filter((ref) => isNarrow(ref) && ref.effect > 0).slice(0, NARROW_SET);
+      const both = [...new Set([carrier, ...narrow])].filter((ref) => ref !== undefined);
+      const randoms = densityMatched(
+        densities,
+        both.map(({ feature }) => feature),
+        new Set(pool),
       );
-      const both = [...new Set([carrier, narrow])].filter((ref) => ref !== undefined);
-      for (const best of both) {
-        const [random] = densityMatched(densities, [best.feature], new Set(pool));
+      for (const [i, best] of both.entries()) {
+        const random = randoms[i];
         if (random === undefined) continue;
         const [cost] = await attributeFeatures(scorer, ordinary, [best]);
         chosen.push({
@@ -160,6 +171,7 @@ async function chooseFeatures(
           feature: best.feature,
           random,
           effect: best.effect,
+          narrow: isNarrow(best),
           costOnOrdinary: cost?.effect ?? 0,
           meanTriggered: means[best.feature] ?? 0,
         });
@@ -276,25 +288,57 @@ function strongestBySite(chosen: readonly Chosen[]): Chosen[] {
   return [...bySite.values()];
 }
 
-async function jointEvidence(
+/** The narrow features of each layer; several of one layer, because recognition is spread. */
+function narrowSets(chosen: readonly Chosen[]): Chosen[][] {
+  return [...groupBySite(chosen.filter(({ narrow }) => narrow)).values()];
+}
+
+function groupBySite(chosen: readonly Chosen[]): Map<string, Chosen[]> {
+  const bySite = new Map<string, Chosen[]>();
+  for (const one of chosen) {
+    const name = siteName(one.site);
+    bySite.set(name, [...(bySite.get(name) ?? []), one]);
+  }
+  return bySite;
+}
+
+async function setEvidence(
   edited: EditedRuns,
   bench: Bench,
-  chosen: readonly Chosen[],
+  runs: ReadonlyMap<string, SiteRun>,
+  members: readonly Chosen[],
   fact: VerifiedTrigger,
   path: string,
-): Promise<FeatureEvidence> {
+  text: TriggerText,
+): Promise<CausalFeatureSet> {
+  const bySite = groupBySite(members);
   const feeds = (pick: (one: Chosen) => number) =>
     Object.assign(
       {},
-      ...chosen.map((one) =>
-        featureFeeds(one.site, one.dictionary.featureCount, [{ remove: [pick(one)] }]),
-      ),
+      ...[...bySite.values()].map(([first, ...rest]) => {
+        const { site, dictionary } = first as Chosen;
+        const remove = [first as Chosen, ...rest].map(pick);
+        return featureFeeds(site, dictionary.featureCount, [{ remove }]);
+      }),
     );
+  const [first] = members as [Chosen];
+  const narrow = bySite.size === 1 && members.every((one) => one.narrow);
+  const { precision, recall } = coverage(runs, members, text);
   return {
     kind: 'causal-feature-set',
     path,
+    scope: narrow ? 'narrow' : 'carriers',
+    site: bySite.size === 1 ? siteName(first.site) : 'several',
     triggerText: fact.triggerText,
-    features: chosen.map(({ site, feature }) => `${siteName(site)}/${feature}`),
+    features: members.map(({ site, feature }) => `${siteName(site)}/${feature}`),
+    firingPatterns: members.map(({ site, feature }) => {
+      const run = runs.get(siteName(site)) as SiteRun;
+      const profile = profileFeature(run, new CorpusIndex(run.corpus), feature);
+      return edited.probe.text(profile?.best.pattern ?? []);
+    }),
+    precision,
+    recall,
+    corpusTokens: runs.get(siteName(first.site))?.corpus.tokens.length ?? 0,
     necessity: await necessity(
       edited,
       bench,
@@ -306,4 +350,24 @@ async function jointEvidence(
       feeds((one) => one.random),
     ),
   };
+}
+
+function coverage(
+  runs: ReadonlyMap<string, SiteRun>,
+  members: readonly Chosen[],
+  text: TriggerText,
+): { precision: number; recall: number } {
+  let on = 0;
+  let all = 0;
+  const reached = new Set<number>();
+  for (const { site, feature } of members) {
+    for (const row of firingRows(runs.get(siteName(site)) as SiteRun, feature)) {
+      const window = Math.floor(row / WINDOW);
+      all += 1;
+      if (window >= text.triggered.length || row % WINDOW < text.triggerFrom) continue;
+      on += 1;
+      reached.add(window);
+    }
+  }
+  return { precision: on / Math.max(1, all), recall: reached.size / text.triggered.length };
 }
