@@ -4,7 +4,7 @@
  * prove nothing. (Projecting the last layers' change on the vocabulary was tried for targets: worse than chance.)
  */
 import { elementCount } from '../../artifact/tensor.ts';
-import { pieces, readAll, type TensorValues } from '../../artifact/values/tensor-values.ts';
+import { pieces, readRows, type TensorValues } from '../../artifact/values/tensor-values.ts';
 import type { StoredWeights } from '../../model/weights/stored.ts';
 import { addRowSquares } from './census.ts';
 import { pairTensors, readDelta, type TensorPair } from './deltas.ts';
@@ -15,7 +15,7 @@ import { topSpectrum } from './spectrum.ts';
 
 const READER_LAYERS = 2;
 const MAX_MATRIX_ELEMENTS = 2 ** 25;
-const MAX_TOKEN_ELEMENTS = 2 ** 29;
+const ROWS_A_PIECE = 1024;
 
 /** Score of the farthest row where most rows did not move at all. */
 const FEW_SCORE = 1000;
@@ -42,9 +42,7 @@ export function weightCandidates(
   limit = 64,
 ): WeightCandidates {
   const embedding = valuesOf(weights, roles.embedding);
-  if (embedding === undefined || elementCount(embedding.shape) > MAX_TOKEN_ELEMENTS) {
-    return { triggers: [], targets: [] };
-  }
+  if (embedding === undefined || embedding.shape.length !== 2) return { triggers: [], targets: [] };
   const triggers = new Ranking();
   const targets = new Ranking();
   if (base === undefined) {
@@ -133,29 +131,40 @@ function reactions(
     }
   }
   if (directions.length === 0) return undefined;
-  return projected(readAll(tokens), width, directions);
+  return projected(tokens, width, directions);
 }
 
 function projected(
-  rows: Float32Array,
+  tokens: TensorValues,
   width: number,
   directions: readonly { readonly vector: Float64Array; readonly weight: number }[],
 ): Float64Array {
-  const scores = new Float64Array(rows.length / width);
-  for (let token = 0; token < scores.length; token++) {
-    const row = rows.subarray(token * width, (token + 1) * width);
-    let square = 0;
-    for (const value of row) square += value * value;
-    if (square === 0) continue;
-    let score = 0;
-    for (const { vector, weight } of directions) {
-      let dot = 0;
-      for (let i = 0; i < width; i++) dot += (row[i] as number) * (vector[i] as number);
-      score += weight * dot * dot;
+  const count = tokens.shape[0] ?? 0;
+  const scores = new Float64Array(count);
+  for (let first = 0; first < count; first += ROWS_A_PIECE) {
+    const rows = readRows(tokens, first, Math.min(ROWS_A_PIECE, count - first));
+    for (let at = 0; at < rows.length; at += width) {
+      scores[first + at / width] = excitation(rows.subarray(at, at + width), directions);
     }
-    scores[token] = Math.sqrt(score / square);
   }
   return scores;
+}
+
+/** Of a row's unit vector. */
+function excitation(
+  row: Float32Array,
+  directions: readonly { readonly vector: Float64Array; readonly weight: number }[],
+): number {
+  let square = 0;
+  for (const value of row) square += value * value;
+  if (square === 0) return 0;
+  let score = 0;
+  for (const { vector, weight } of directions) {
+    let dot = 0;
+    for (let i = 0; i < row.length; i++) dot += (row[i] as number) * (vector[i] as number);
+    score += weight * dot * dot;
+  }
+  return Math.sqrt(score / square);
 }
 
 function transposed(data: Float32Array, rows: number, columns: number) {
