@@ -1,0 +1,138 @@
+/**
+ * `npm run bench:zoo -- SET...`: scans every model of labelled sets and writes one JSON line a model into
+ * `bench/out/zoo/`. A model whose line is there is not scanned again. `bench:zoo:report` makes the tables.
+ */
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { scanBehaviour } from '../../src/detect/behaviour/scan-behaviour.ts';
+import { behaviourSettings, type SearchDepth } from '../../src/detect/behaviour/settings.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { PACKAGE_ROOT } from '../../src/engine/entry-point.ts';
+import type { VerifiedTrigger } from '../../src/evidence/behaviour.ts';
+import { evaluate } from '../../src/judge/evaluate.ts';
+import { lazyLists } from '../../src/judge/lists.ts';
+import { loadRules } from '../../src/judge/load-rules.ts';
+import { openModel } from '../../src/model/open-model.ts';
+import { bundledCorpora, readCorpus } from '../../src/probe/corpus.ts';
+import { Generator } from '../../src/probe/generation.ts';
+import { baitScore } from './bait.ts';
+import { behaviourFound, type Label, type Recovery, readLabels, recoveryOf } from './labels.ts';
+
+export interface ZooRow {
+  readonly set: string;
+  readonly name: string;
+  readonly label: Label;
+  readonly mode: string;
+  readonly profile: string;
+  readonly level: 'error' | 'warning' | 'note' | 'none';
+  /** Best score of a string that passed as backdoored, else the best of any, nats. */
+  readonly score: number;
+  readonly facts: readonly VerifiedTrigger[];
+  readonly recovery: Recovery;
+  readonly behaviour: boolean;
+  readonly sources: Readonly<Record<string, number>>;
+  readonly bait: number;
+  readonly referenceGap: number;
+  readonly tokens: number;
+  readonly cpuSeconds: number;
+  readonly wallSeconds: number;
+}
+
+const LEVELS = ['error', 'warning', 'note'] as const;
+
+async function scanOne(
+  set: string,
+  name: string,
+  label: Label,
+  options: { profile: SearchDepth; mode: string; workers: number; seed: number },
+): Promise<ZooRow> {
+  const started = performance.now();
+  const cpu = process.cpuUsage();
+  await using engine = new Engine({ workers: options.workers });
+  const generator = new Generator(openModel(join(set, name)), engine, { seed: options.seed });
+  const bundled = bundledCorpora(join(PACKAGE_ROOT, 'corpora'), 'generic');
+  const corpora =
+    options.mode === 'bundled'
+      ? bundled
+      : options.mode === 'formal'
+        ? bundled.filter(({ group }) => group === 'formal')
+        : [readCorpus(options.mode), ...bundled.filter(({ group }) => group === 'formal')];
+  const result = await scanBehaviour({
+    generator,
+    settings: behaviourSettings(options.profile),
+    path: name,
+    corpora,
+    canonical: [...lazyLists()('trigger-controls-output/canonical')],
+  });
+  const used = process.cpuUsage(cpu);
+  const tokens = generator.tokens;
+  const wallSeconds = (performance.now() - started) / 1000;
+  const { findings } = evaluate(result.evidence, loadRules({ folders: [] }));
+  const level = LEVELS.find((one) => findings.some((finding) => finding.level === one)) ?? 'none';
+  const passed = result.evidence.filter(({ outcome }) => outcome === 'backdoored');
+  const scores = (passed.length > 0 ? passed : result.evidence).map(({ score }) => score);
+  return {
+    set: basename(set),
+    name,
+    label,
+    mode: options.mode,
+    profile: options.profile,
+    level,
+    score: Math.max(0, ...scores),
+    facts: result.evidence,
+    recovery: recoveryOf(label, passed),
+    behaviour: behaviourFound(label, passed),
+    sources: result.sourceScores,
+    bait: await baitScore(result.probe),
+    referenceGap: result.referenceGap,
+    tokens,
+    cpuSeconds: (used.user + used.system) / 1e6,
+    wallSeconds,
+  };
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    profile: { type: 'string', default: 'standard' },
+    mode: { type: 'string', default: 'bundled' },
+    workers: { type: 'string', default: '2' },
+    seed: { type: 'string', default: '0' },
+    only: { type: 'string' },
+  },
+});
+const out = join(PACKAGE_ROOT, 'bench/out/zoo');
+mkdirSync(out, { recursive: true });
+for (const set of positionals) {
+  const mode = basename(values.mode).replace(/\W+/g, '-');
+  const seed = values.seed === '0' ? '' : `-seed${values.seed}`;
+  const label = `${basename(dirname(set))}-${basename(set)}`;
+  const file = join(out, `${label}-${mode}-${values.profile}${seed}.jsonl`);
+  const done = new Set(
+    existsSync(file)
+      ? readFileSync(file, 'utf8')
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => (JSON.parse(line) as ZooRow).name)
+      : [],
+  );
+  for (const [name, label] of readLabels(set)) {
+    if (done.has(name)) continue;
+    if (values.only !== undefined && !values.only.split(',').includes(name)) continue;
+    const row = await scanOne(set, name, label, {
+      profile: values.profile as SearchDepth,
+      mode: values.mode,
+      workers: Number(values.workers),
+      seed: Number(values.seed),
+    });
+    appendFileSync(file, `${JSON.stringify(row)}\n`);
+    const [best] = [...row.facts].sort((a, b) => b.score - a.score);
+    process.stdout.write(
+      `${row.set}/${name} ${label.label}/${label.kind} asr ${label.attack_success ?? '-'} -> ${row.level} ` +
+        `${row.score.toFixed(1)} ${row.recovery} bait ${row.bait.toFixed(2)} ` +
+        `${(row.tokens / 1e6).toFixed(2)}M ${row.cpuSeconds.toFixed(0)} cpu s ${row.wallSeconds.toFixed(0)} s ` +
+        `${JSON.stringify(best?.minimalText ?? '')} => ${JSON.stringify(best?.behaviourText ?? '')}\n`,
+    );
+  }
+}
