@@ -6,10 +6,8 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { scanBehaviour } from '../detect/behaviour/scan-behaviour.ts';
-import type { CandidateString } from '../detect/behaviour/search.ts';
 import { behaviourSettings } from '../detect/behaviour/settings.ts';
 import { explainCauses } from '../detect/features/explain-causes.ts';
-import { weightStrings } from '../detect/weights/strings.ts';
 import { chooseDevice, type DeviceChoice } from '../engine/device.ts';
 import { Engine } from '../engine/engine.ts';
 import { PACKAGE_ROOT } from '../engine/entry-point.ts';
@@ -20,6 +18,7 @@ import { type ListLookup, lazyLists } from '../judge/lists.ts';
 import { type Model, openModel } from '../model/open-model.ts';
 import { bundledCorpora, type Corpus, readCorpus } from '../probe/corpus.ts';
 import { Generator } from '../probe/generation.ts';
+import { baseCandidates } from './base-candidates.ts';
 import type {
   CancelSignal,
   Profile,
@@ -102,7 +101,7 @@ export async function runBehaviourStages(
       corpora: corporaFor(options),
       canonical: [...(options.list ?? lazyLists())(CANONICAL_LIST)],
       suspects: options.suspects ?? [],
-      extra: async () => weightSource(target, options.base),
+      extra: (probe) => baseCandidates(target, options.base, probe, engine),
       progress,
     });
     const limits = [...METHOD_LIMITS, ...unreadTensorGaps(model.unread)];
@@ -121,16 +120,6 @@ export async function runBehaviourStages(
     model.weights.checkUnchanged();
   } catch (thrown) {
     receive(stage === 'features' ? 'features' : 'verify', failed(thrown, target));
-  }
-}
-
-/** A base of another shape or format takes nothing from the other sources; the weight stage tells of it. */
-function weightSource(target: Target, base: string | undefined): CandidateString[] {
-  try {
-    return weightStrings(target.root, base).map((tokens) => ({ tokens, source: 'weights' }));
-  } catch (thrown) {
-    if (thrown instanceof ScanError) return [];
-    throw thrown;
   }
 }
 
