@@ -21,6 +21,7 @@ interface ActivationFlags {
   readonly out: string;
   readonly device: Device;
   readonly memory?: number;
+  readonly base?: string;
 }
 
 const EXAMPLES = `
@@ -63,7 +64,8 @@ export function addActivationsCommand(program: Command, host: CommandHost): void
 }
 
 async function runActivations(folder: string, flags: ActivationFlags, io: Io): Promise<void> {
-  const model = openModel(resolve(io.cwd, folder));
+  const base = flags.base === undefined ? {} : { base: resolve(io.cwd, flags.base) };
+  const model = openModel(resolve(io.cwd, folder), base);
   const names = flags.sites.split(',').map((name) => name.trim());
   const places = new Map(names.map((name) => [name, resolvePlace(model.spec, name)] as const));
   const ids = tokensOf(model, flags);
