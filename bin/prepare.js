@@ -29,6 +29,11 @@ function npm(...args) {
 }
 
 export function prepare() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
+    process.stderr.write(`narrowfire needs Node 20.19 or newer; this is ${process.version}.\n`);
+    process.exit(2);
+  }
   const installed = join(root, 'node_modules/.package-lock.json');
   const lock = join(root, 'package-lock.json');
   if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
