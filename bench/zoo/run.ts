@@ -45,7 +45,13 @@ async function scanOne(
   set: string,
   name: string,
   label: Label,
-  options: { profile: SearchDepth; mode: string; workers: number; seed: number },
+  options: {
+    profile: SearchDepth;
+    mode: string;
+    workers: number;
+    seed: number;
+    baselines: boolean;
+  },
 ): Promise<ZooRow> {
   const started = performance.now();
   const cpu = process.cpuUsage();
@@ -84,7 +90,7 @@ async function scanOne(
     recovery: recoveryOf(label, passed),
     behaviour: behaviourFound(label, passed),
     sources: result.sourceScores,
-    bait: await baitScore(result.probe),
+    bait: options.baselines ? await baitScore(result.probe) : 0,
     referenceGap: result.referenceGap,
     tokens,
     cpuSeconds: (used.user + used.system) / 1e6,
@@ -100,6 +106,7 @@ const { values, positionals } = parseArgs({
     workers: { type: 'string', default: '2' },
     seed: { type: 'string', default: '0' },
     only: { type: 'string' },
+    baselines: { type: 'boolean', default: false },
   },
 });
 const out = join(PACKAGE_ROOT, 'bench/out/zoo');
@@ -125,6 +132,7 @@ for (const set of positionals) {
       mode: values.mode,
       workers: Number(values.workers),
       seed: Number(values.seed),
+      baselines: values.baselines,
     });
     appendFileSync(file, `${JSON.stringify(row)}\n`);
     const [best] = [...row.facts].sort((a, b) => b.score - a.score);

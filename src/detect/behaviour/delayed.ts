@@ -10,7 +10,10 @@ import type { Path } from './sources/path.ts';
 
 const FILLER_TOKENS = 23;
 const STEPS = 32;
-const SCREEN_FILLERS = 8;
+/** Whether a filler lets the behaviour through varies much, so few fillers rank badly. */
+const FIRST_FILLERS = 8;
+const SECOND_FILLERS = 24;
+const KEPT_AFTER_FIRST = 20;
 const OPENINGS = 24;
 const LENGTHS = [3, 6, 9, 12];
 
@@ -84,5 +87,7 @@ export async function delayedCandidates(
 ): Promise<ScoredString[]> {
   const strings = delayedStrings(probe, paths);
   probe.progress('delayed frame', 0, strings.length);
-  return best(await delayedTrial(probe, strings, SCREEN_FILLERS, 'delayed'), count);
+  const first = await delayedTrial(probe, strings, FIRST_FILLERS, 'delayed-1');
+  const kept = best(first, KEPT_AFTER_FIRST).map(({ tokens }) => tokens);
+  return best(await delayedTrial(probe, kept, SECOND_FILLERS, 'delayed-2'), count);
 }

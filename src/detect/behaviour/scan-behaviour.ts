@@ -144,6 +144,9 @@ async function suspectCandidates(
   return trials.map((scored): Candidate => ({ ...scored, source: 'suspect' }));
 }
 
+const DELAYED_SCREENED = 12;
+const DELAYED_VERIFIED = 2;
+
 /** Strings below this after verification leave no evidence: the search always finds something. */
 const MIN_REPORTED_SCORE = HIT_SCORE;
 
@@ -189,10 +192,10 @@ async function explain(
 }
 
 async function verifyDelayed(probe: BehaviourProbe, paths: readonly Path[]): Promise<Verified[]> {
-  const found = await delayedCandidates(probe, paths, 6);
+  const found = await delayedCandidates(probe, paths, DELAYED_SCREENED);
   const chosen = differentCandidates(
     found.map((scored): Candidate => ({ ...scored, source: 'leak' })),
-    2,
+    DELAYED_VERIFIED,
   );
   const lengths = new Set(chosen.map(({ tokens }) => tokens.length));
   const controls = await controlRates(probe, lengths);
