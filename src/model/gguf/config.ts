@@ -55,8 +55,16 @@ export function architectureOf(metadata: GgufMetadata): Architecture {
   });
 }
 
-/** @throws ScanError `E_ARCHITECTURE` */
+/** @throws ScanError `E_ARCHITECTURE`, `E_MODEL_CONFIG` for one part of a split model */
 export function ggufConfig(metadata: GgufMetadata, source: ByteSource): ModelConfig {
+  const parts = metadata.number('split.count') ?? 1;
+  if (parts > 1) {
+    // What is tied or has a bias shows only when all tensors are known.
+    throw new ScanError('E_MODEL_CONFIG', `the model is split over ${parts} GGUF files`, {
+      file: metadata.path,
+      hint: 'Join them with "llama-gguf-split --merge" first; the weights of each part are scanned.',
+    });
+  }
   const { modelType } = architectureOf(metadata);
   const values: Record<string, unknown> = {
     model_type: modelType,

@@ -74,6 +74,32 @@ it('names an architecture that it does not know', () => {
   });
 });
 
+it('asks for the parts of a split model to be joined', () => {
+  const text = (value: string) => {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(value.length));
+    return Buffer.concat([length, Buffer.from(value)]);
+  };
+  const u32 = (value: number) => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(value);
+    return bytes;
+  };
+  const u64 = (value: number) => Buffer.concat([u32(value), u32(0)]);
+  const entries = [
+    Buffer.concat([text('general.architecture'), u32(8), text('llama')]),
+    Buffer.concat([text('split.count'), u32(4), u32(3)]),
+  ];
+  const head = [Buffer.from('GGUF'), u32(3), u64(0), u64(entries.length)];
+  const bytes = Buffer.concat([...head, ...entries]);
+  const padding = Buffer.alloc((32 - (bytes.length % 32)) % 32);
+  const problem = problemOf(Buffer.concat([bytes, padding]));
+  expect(problem).toMatchObject({
+    code: 'E_MODEL_CONFIG',
+    hint: expect.stringContaining('--merge'),
+  });
+});
+
 it('derives merges with better pieces first', () => {
   const tokens = ['a', 'b', 'c', 'ab', 'abc', 'bc', '__proto__'];
   const vocab = new Map(tokens.map((token, id) => [token, id]));
