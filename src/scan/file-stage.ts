@@ -1,13 +1,16 @@
 /** Stage 0: every file of a target, judged from its bytes alone. Nothing is run, imported or rendered. */
+import { availableParallelism } from 'node:os';
 import { FileSource } from '../artifact/byte-source.ts';
 import { type Walk, walkFolder } from '../artifact/repository.ts';
 import type { FileLimits } from '../detect/files/budget.ts';
-import { type Inspection, inspect } from '../detect/files/inspect.ts';
+import type { Inspection } from '../detect/files/inspect.ts';
 import { inspectRepository } from '../detect/files/repository/inspect.ts';
 import { viewRepository } from '../detect/files/repository/view.ts';
 import { type SerializedError, serializeError, toScanError } from '../errors.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
-import { lazyLists, listLookup, type RuleLists } from '../judge/lists.ts';
+import { type ListLookup, lazyLists, listLookup, type RuleLists } from '../judge/lists.ts';
+import { inspectInPool, worthThreads } from './file-pool.ts';
+import { inspectFile } from './inspect-file.ts';
 import type { CancelSignal, ProgressEvent, StageOutcome, Target } from './stage.ts';
 
 export interface FileStageOptions {
@@ -15,6 +18,8 @@ export interface FileStageOptions {
   readonly lists?: RuleLists;
   readonly limits?: Partial<FileLimits>;
   readonly cancel?: CancelSignal;
+  /** Threads for large targets; 1 keeps everything in this one. Defaults to the processors at hand. */
+  readonly workers?: number;
   onProgress?(event: ProgressEvent): void;
 }
 
@@ -36,30 +41,56 @@ export async function runFileStage(
   }
   const list = options.lists === undefined ? lazyLists() : listLookup(options.lists);
   const files = walk.files.filter(({ aliasOf }) => aliasOf === undefined);
-  for (const [index, file] of files.entries()) {
-    if (options.cancel?.cancelled) {
-      notCovered.push({ what: target.name, why: 'E_INTERRUPTED: the scan was cancelled' });
-      break;
-    }
-    const path = pathOf(target, file.relative);
-    const inspection = inspectFile(file.absolute, path, { list, limits: options.limits ?? {} });
+  for (const inspection of await inspectFiles(target, files, list, options)) {
     evidence.push(...inspection.evidence);
     notCovered.push(...inspection.notCovered);
-    options.onProgress?.({
-      target: target.name,
-      stage: 'files',
-      label: file.relative,
-      done: index + 1,
-      total: files.length,
-      unit: 'files',
-    });
-    // Lets progress, signals and other targets have a turn.
-    if (index % 16 === 15) await new Promise((resolve) => setImmediate(resolve));
   }
   const whole = inspectWhole(target, walk, list);
   evidence.push(...whole.evidence);
   notCovered.push(...whole.notCovered);
   return { evidence, notCovered, errors, tokens: 0 };
+}
+
+/** In the files' order, on threads where that is faster. */
+async function inspectFiles(
+  target: Target,
+  files: Walk['files'],
+  list: ListLookup,
+  options: FileStageOptions,
+): Promise<readonly Inspection[]> {
+  const tasks = files.map((file) => ({
+    absolute: file.absolute,
+    path: pathOf(target, file.relative),
+  }));
+  let done = 0;
+  const progress = (index: number): void =>
+    options.onProgress?.({
+      target: target.name,
+      stage: 'files',
+      label: files[index]?.relative ?? '',
+      done: ++done,
+      total: files.length,
+      unit: 'files',
+    });
+  const limits = options.limits ?? {};
+  const workers = options.workers ?? availableParallelism();
+  if (workers > 1 && worthThreads(files)) {
+    const settings = { limits, ...(options.lists !== undefined && { lists: options.lists }) };
+    return inspectInPool(tasks, settings, workers, progress, options.cancel);
+  }
+  const results: Inspection[] = [];
+  for (const [index, { absolute, path }] of tasks.entries()) {
+    if (options.cancel?.cancelled) {
+      const why = 'E_INTERRUPTED: the scan was cancelled';
+      results.push({ evidence: [], notCovered: [{ what: target.name, why }] });
+      break;
+    }
+    results.push(inspectFile(absolute, path, { list, limits }));
+    progress(index);
+    // Lets progress, signals and other targets have a turn.
+    if (index % 16 === 15) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return results;
 }
 
 /** Facts that need more than one file. */
@@ -78,21 +109,6 @@ function inspectWhole(
     list,
   });
   return inspectRepository(repository);
-}
-
-/** Opens, inspects and closes one file; a file that cannot be opened is not covered. */
-export function inspectFile(
-  absolute: string,
-  path: string,
-  options: Parameters<typeof inspect>[2],
-): Inspection {
-  try {
-    using source = new FileSource(absolute, path);
-    return inspect(source, path, options);
-  } catch (thrown) {
-    const error = toScanError(thrown);
-    return { evidence: [], notCovered: [{ what: path, why: `${error.code}: ${error.message}` }] };
-  }
 }
 
 function filesOf(target: Target): ReturnType<typeof walkFolder> {

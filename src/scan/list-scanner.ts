@@ -39,7 +39,7 @@ export function listScanner(
     const target = remote ? remoteTarget(given) : targetOf(given);
     const outcome = remote
       ? await runRemoteStage(target, { lists, ...(network !== undefined && { network }) })
-      : await runFileStage(target, { lists });
+      : await runFileStage(target, { lists, workers: 1 });
     const failed = outcome.errors.length > 0;
     const input = {
       path: given,

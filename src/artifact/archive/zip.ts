@@ -286,6 +286,7 @@ function decoderFor(
         const input = from();
         const head = input.take(4);
         const properties = input.take((head[2] as number) + (head[3] as number) * 256);
+        if (properties.byteLength < 5) input.fail('LZMA properties are five bytes');
         const dictionary = Buffer.from(properties).readUInt32LE(1);
         const size = (record.flags & 2) !== 0 ? undefined : record.plainBytes;
         return lzmaStream(input, properties[0] as number, dictionary, size);

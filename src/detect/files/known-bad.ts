@@ -10,8 +10,10 @@ const CHUNK_BYTES = 1 << 20;
 
 export const knownBadDetector: FileDetector = {
   name: 'known-bad',
-  accepts: ({ source }) =>
+  // Raw tensors in an archive are not read at all: hashing them would read whole weights.
+  accepts: ({ source, depth, format }) =>
     source.size > 0 &&
+    (depth === 0 || format !== 'unknown') &&
     source.size <= (source.partial === true ? MAX_HASHED_REMOTE_BYTES : MAX_HASHED_BYTES),
   inspect(subject, report) {
     const hashes = subject.list('known-bad-file/hashes');

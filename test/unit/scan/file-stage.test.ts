@@ -36,4 +36,21 @@ describe('runFileStage', () => {
       actual: 'pickle',
     });
   });
+
+  it('gives the same evidence on threads, in the same order', async () => {
+    for (let i = 0; i < 600; i++) {
+      const name = i % 3 === 0 ? `model-${i}.safetensors` : `model-${i}.bin`;
+      writeFileSync(join(root, name), Buffer.from('\x80\x04cos\nsystem\n.', 'latin1'));
+    }
+    const target = { given: root, root, name: 'repo', kind: 'folder' } as const;
+    const alone = await runFileStage(target, { workers: 1 });
+    const progress: number[] = [];
+    const pooled = await runFileStage(target, {
+      workers: 2,
+      onProgress: ({ done }) => progress.push(done),
+    });
+    expect(pooled).toEqual(alone);
+    expect(pooled.evidence).toHaveLength(800);
+    expect(progress.at(-1)).toBe(600);
+  });
 });

@@ -6,7 +6,7 @@ import { inspect } from '../../../../src/detect/files/inspect.ts';
 import { evaluate } from '../../../../src/judge/evaluate.ts';
 import { listLookup, loadLists } from '../../../../src/judge/lists.ts';
 import { loadRules } from '../../../../src/judge/load-rules.ts';
-import { inspectFile } from '../../../../src/scan/file-stage.ts';
+import { inspectFile } from '../../../../src/scan/inspect-file.ts';
 import { FORMAT_BYPASSES } from '../../../cases/formats/bypass-classes.ts';
 import { safetensorsFlood } from '../../../cases/formats/safetensors.ts';
 
