@@ -40,6 +40,14 @@ export function lazyLists(folder: string = defaultRulesFolder()): ListLookup {
   };
 }
 
+let installed: ListLookup | undefined;
+
+/** Lists of this installation's rules: each is read once a process. */
+export function installedLists(): ListLookup {
+  installed ??= lazyLists();
+  return installed;
+}
+
 /** All lists of a rules folder. @throws ScanError `E_RULE` for a list that is not names. */
 export function loadLists(folder: string = defaultRulesFolder()): RuleLists {
   const lists: Record<string, readonly string[]> = {};

@@ -14,7 +14,7 @@ import { PACKAGE_ROOT } from '../engine/entry-point.ts';
 import { ScanError, serializeError, toScanError } from '../errors.ts';
 import type { VerifiedTrigger } from '../evidence/behaviour.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
-import { type ListLookup, lazyLists } from '../judge/lists.ts';
+import { installedLists, type ListLookup } from '../judge/lists.ts';
 import { type Model, openModel } from '../model/open-model.ts';
 import { bundledCorpora, type Corpus, readCorpus } from '../probe/corpus.ts';
 import { Generator } from '../probe/generation.ts';
@@ -99,7 +99,7 @@ export async function runBehaviourStages(
       settings: behaviourSettings(options.profile),
       path: target.name,
       corpora: corporaFor(options),
-      canonical: [...(options.list ?? lazyLists())(CANONICAL_LIST)],
+      canonical: [...(options.list ?? installedLists())(CANONICAL_LIST)],
       suspects: options.suspects ?? [],
       extra: (probe) => baseCandidates(target, options.base, probe, engine),
       progress,

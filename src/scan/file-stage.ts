@@ -8,7 +8,7 @@ import { inspectRepository } from '../detect/files/repository/inspect.ts';
 import { viewRepository } from '../detect/files/repository/view.ts';
 import { type SerializedError, serializeError, toScanError } from '../errors.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
-import { type ListLookup, lazyLists, listLookup, type RuleLists } from '../judge/lists.ts';
+import { installedLists, type ListLookup, listLookup, type RuleLists } from '../judge/lists.ts';
 import { inspectInPool, worthThreads } from './file-pool.ts';
 import { inspectFile } from './inspect-file.ts';
 import type { CancelSignal, ProgressEvent, StageOutcome, Target } from './stage.ts';
@@ -39,7 +39,7 @@ export async function runFileStage(
   } catch (error) {
     errors.push(serializeError(toScanError(error, target.given)));
   }
-  const list = options.lists === undefined ? lazyLists() : listLookup(options.lists);
+  const list = options.lists === undefined ? installedLists() : listLookup(options.lists);
   const files = walk.files.filter(({ aliasOf }) => aliasOf === undefined);
   for (const inspection of await inspectFiles(target, files, list, options)) {
     evidence.push(...inspection.evidence);

@@ -1,10 +1,10 @@
 /** Walks every rule folder: a rule is its file, its page and its cases, and all of them must hold. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Evidence } from '../../src/evidence/evidence.ts';
 import { BUILTIN_RULES, loadRules, ruleFolders } from '../../src/judge/load-rules.ts';
-import { runRuleCases } from '../../src/judge/rule-cases.ts';
+import { type CaseOutcome, runRuleCases } from '../../src/judge/rule-cases.ts';
 import { findTaxon, loadTaxonomies } from '../../src/judge/taxonomy.ts';
 import { runFileStage } from '../../src/scan/file-stage.ts';
 import { findTargets } from '../../src/scan/targets.ts';
@@ -28,6 +28,11 @@ const rules = loadRules();
 const taxonomies = loadTaxonomies();
 
 describe.each(rules.map((rule) => [rule.name, rule] as const))('%s', (_name, rule) => {
+  let outcomes: readonly CaseOutcome[] = [];
+  beforeAll(async () => {
+    outcomes = await runRuleCases(rule, fileStage);
+  });
+
   it('has a page with every heading, in order and not empty', () => {
     const sections = rule.markdown.split(/^## /m).slice(1);
     expect(sections.map((section) => section.split('\n', 1)[0])).toEqual(HEADINGS);
@@ -47,14 +52,13 @@ describe.each(rules.map((rule) => [rule.name, rule] as const))('%s', (_name, rul
     expect(names.filter((name) => !/^(positive|negative)-/.test(name))).toEqual([]);
   });
 
-  it('decides its cases as they say', async () => {
-    const outcomes = await runRuleCases(rule, fileStage);
+  it('decides its cases as they say', () => {
     for (const outcome of outcomes) expect(outcome.problem, outcome.name).toBeUndefined();
     expect(outcomes.length).toBeGreaterThan(1);
   });
 
-  it('has a message that its cases fill completely', async () => {
-    for (const outcome of await runRuleCases(rule, fileStage)) {
+  it('has a message that its cases fill completely', () => {
+    for (const outcome of outcomes) {
       expect(outcome.messages.join('\n'), outcome.name).not.toContain('(absent)');
     }
   });
