@@ -215,7 +215,10 @@ function readEntry(
   const dataBytes = fileBytes - dataOffset;
   if (begin > end || end > dataBytes) {
     const detail = `bytes ${begin} to ${end} leave the ${dataBytes} data bytes of the file`;
-    return wrong('tensor-bounds', 'E_TENSOR_BOUNDS', detail);
+    wrong('tensor-bounds', 'E_TENSOR_BOUNDS', detail);
+    if (begin > end || begin > dataBytes) return undefined;
+    // The rest of a file that was cut short belongs to the tensor that the cut went through.
+    return { name, start: dataOffset + begin, end: fileBytes };
   }
   const span = { name, start: dataOffset + begin, end: dataOffset + end };
   const [bits, dtype] = (typeof dtypeName === 'string' && DTYPES[dtypeName]) || [0];

@@ -1,5 +1,5 @@
 /** One target's stages to one target's result: evidence, rules and policy in; findings and a verdict out. */
-import type { SerializedError } from '../errors.ts';
+import { formatError, type SerializedError } from '../errors.ts';
 import type { CoverageGap } from '../evidence/coverage.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
 import type { ArtifactFile, Cost, Sha256, StageReport, TargetResult } from '../finding/finding.ts';
@@ -34,6 +34,11 @@ function uniqueSorted(items: readonly NotCovered[]): readonly NotCovered[] {
   );
 }
 
+/** Two stages that read the same broken file tell the same. */
+function uniqueErrors(errors: readonly SerializedError[]): readonly SerializedError[] {
+  return [...new Map(errors.map((error) => [formatError(error), error])).values()];
+}
+
 export function judge(input: JudgeInput, rules: readonly Rule[], policy: Policy): TargetResult {
   const notCovered = uniqueSorted([...input.notCovered, ...gapsOf(input.evidence)]);
   const gaps = notCovered.map(
@@ -49,7 +54,7 @@ export function judge(input: JudgeInput, rules: readonly Rule[], policy: Policy)
   const compared =
     policy.baseline === undefined ? judged : applyBaseline(judged, policy.baseline, input.name);
   const findings = applyIgnores(compared, policy.ignores, input.files ?? [], policy.today);
-  const errors = [...input.errors, ...ruleErrors];
+  const errors = uniqueErrors([...input.errors, ...ruleErrors]);
   const coverage = { stages: input.stages, notCovered };
   return {
     path: input.path,

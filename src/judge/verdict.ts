@@ -59,7 +59,11 @@ export function overallVerdict(targets: readonly Pick<TargetResult, 'verdict'>[]
 function isNothing(target: TargetResult): boolean {
   return (
     target.findings.length === 0 &&
-    target.errors.some(({ code }) => code === 'E_NOT_FOUND' || code === 'E_NOTHING_TO_SCAN')
+    target.errors.some(
+      // In a target that is there, something else was not found: a corpus, a base.
+      ({ code }) =>
+        code === 'E_NOTHING_TO_SCAN' || (code === 'E_NOT_FOUND' && target.kind === 'missing'),
+    )
   );
 }
 

@@ -6,7 +6,7 @@ import type { FileLimits } from '../detect/files/budget.ts';
 import type { Inspection } from '../detect/files/inspect.ts';
 import { inspectRepository } from '../detect/files/repository/inspect.ts';
 import { viewRepository } from '../detect/files/repository/view.ts';
-import { type SerializedError, serializeError, toScanError } from '../errors.ts';
+import { ScanError, type SerializedError, serializeError, toScanError } from '../errors.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
 import { installedLists, type ListLookup, listLookup, type RuleLists } from '../judge/lists.ts';
 import { inspectInPool, worthThreads } from './file-pool.ts';
@@ -38,6 +38,12 @@ export async function runFileStage(
     }
   } catch (error) {
     errors.push(serializeError(toScanError(error, target.given)));
+  }
+  if (errors.length === 0 && isEmpty(walk)) {
+    const nothing = new ScanError('E_NOTHING_TO_SCAN', 'the folder holds no files', {
+      file: target.given,
+    });
+    errors.push(serializeError(nothing));
   }
   const list = options.lists === undefined ? installedLists() : listLookup(options.lists);
   const files = walk.files.filter(({ aliasOf }) => aliasOf === undefined);
@@ -91,6 +97,10 @@ async function inspectFiles(
     if (index % 16 === 15) await new Promise((resolve) => setImmediate(resolve));
   }
   return results;
+}
+
+function isEmpty(walk: Walk): boolean {
+  return walk.files.length + walk.leavingLinks.length + walk.notCovered.length === 0;
 }
 
 /** Facts that need more than one file. */

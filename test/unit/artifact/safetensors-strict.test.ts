@@ -31,6 +31,11 @@ describe('readSafetensorsHeader on broken files', () => {
     expect(() => readSafetensorsHeader(new MemorySource(bytes, 'x'))).toThrow(ScanError);
   });
 
+  it('calls the bytes before a cut a part of the tensor that was cut', () => {
+    const bytes = safetensorsFile({ a: entry([1], 0, 4), b: entry([4], 4, 20) }, new Uint8Array(9));
+    expect(problemsOf(bytes).map(({ problem }) => problem)).toEqual(['tensor-bounds']);
+  });
+
   it('allows empty tensors anywhere, twelve of them at one offset', () => {
     const empty = Object.fromEntries(
       Array.from({ length: 12 }, (_, i) => [`e${i}`, entry([0, 3], 4, 4)]),

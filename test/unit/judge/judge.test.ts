@@ -40,6 +40,13 @@ describe('judge', () => {
     );
   });
 
+  it('tells an error once that two stages met', () => {
+    const error = { code: 'E_TENSOR_BOUNDS', message: 'x', file: 'm/a', byteOffset: 8 } as const;
+    const other = { ...error, byteOffset: 9 };
+    const result = resultOf([target({ errors: [error, { ...error }, other] })]);
+    expect(result.targets[0]?.errors).toEqual([error, other]);
+  });
+
   it('lists every gap once, sorted', () => {
     const gap = { what: 'b', why: 'E_IO: x' };
     const result = resultOf([target({ notCovered: [gap, { what: 'a', why: 'y' }, gap] })]);

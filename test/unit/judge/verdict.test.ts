@@ -82,6 +82,15 @@ describe('exit code', () => {
   it('is 3 without targets', () => {
     expect(exitCodeOf([], 'error')).toBe(3);
   });
+
+  it.each([
+    [3, 'missing', 'E_NOT_FOUND'],
+    [3, 'folder', 'E_NOTHING_TO_SCAN'],
+    [4, 'model-folder', 'E_NOT_FOUND'],
+  ] as const)('is %i for a %s with %s', (exitCode, kind, code) => {
+    const result = { ...target([], done, 'error'), kind, errors: [{ code, message: 'm' }] };
+    expect(exitCodeOf([result], 'error')).toBe(exitCode);
+  });
 });
 
 it('tells what failed from the limits that every scan has', () => {

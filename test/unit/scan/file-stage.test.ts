@@ -24,6 +24,14 @@ describe('runFileStage', () => {
     expect(why['m/link.bin']).toMatch(/^E_OUTSIDE/);
   });
 
+  it('says when a folder holds no files', async () => {
+    const target = { given: './m', root, name: 'm', kind: 'folder' } as const;
+    const { errors } = await runFileStage(target, { lists: {} });
+    expect(errors).toEqual([
+      { code: 'E_NOTHING_TO_SCAN', message: 'the folder holds no files', file: './m' },
+    ]);
+  });
+
   it('reports a pickle that calls itself a safetensors file', async () => {
     writeFileSync(join(root, 'model.safetensors'), Buffer.from('\x80\x04N.', 'latin1'));
     const target = { given: root, root, name: 'repo', kind: 'folder' } as const;
