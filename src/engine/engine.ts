@@ -85,7 +85,10 @@ export class Engine implements AsyncDisposable {
     let received = 0;
     try {
       for (const feeds of jobs) {
-        waiting.push(this.run(plan, feeds));
+        const running = this.run(plan, feeds);
+        // It may fail while an earlier one is still awaited; a rejection that nobody awaits yet would end the process.
+        running.catch(() => undefined);
+        waiting.push(running);
         if (waiting.length > this.workers + 1) {
           receive(await (waiting.shift() as Promise<Outputs>), received++);
         }
