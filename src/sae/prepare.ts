@@ -49,7 +49,8 @@ export function prepareActivations(
   const meanNorm = kept.reduce((sum, row) => sum + (norms[row] as number), 0) / kept.length;
   if (meanNorm === 0) throw new ScanError('E_SAE', 'every activation is zero');
   random.shuffle(kept);
-  const heldOut = Math.max(1, Math.floor(kept.length * options.heldOutShare));
+  const share = Math.min(0.5, Math.max(0, options.heldOutShare));
+  const heldOut = Math.max(1, Math.floor(kept.length * share));
   const rowsOf = (rows: readonly number[]): Float32Array => {
     const values = new Float32Array(rows.length * width);
     rows.forEach((row, i) => {

@@ -1,6 +1,6 @@
 /** All families of dictionary files, and how a path becomes dictionaries. */
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { ScanError, toScanError } from '../../errors.ts';
 import type { Dictionary } from '../dictionary.ts';
 import { crossLayerTranscoder, perLayerTranscoder } from './circuit-tracer.ts';
@@ -31,7 +31,7 @@ const MAX_DEPTH = 6;
 const MAX_ENTRIES = 100_000;
 
 export interface FoundDictionary {
-  /** Absolute real path of the weights file. */
+  /** Absolute path of the weights file, under its own name. */
   readonly file: string;
   readonly format: SaeFormat;
   /** Relative to the path that was asked for. */
@@ -46,8 +46,9 @@ export function findDictionaries(path: string): FoundDictionary[] {
   if (!existsSync(path)) {
     throw new ScanError('E_NOT_FOUND', 'no such file or folder', { file: path });
   }
-  const root = realpathSync(path);
-  const isFile = statSync(root).isFile();
+  const isFile = statSync(path).isFile();
+  // A linked file keeps its own name: the formats go by names, and caches link to blobs named by hash.
+  const root = isFile ? resolve(path) : realpathSync(path);
   const files = isFile ? [root] : filesUnder(root);
   const found: FoundDictionary[] = [];
   for (const file of files) {
@@ -73,13 +74,21 @@ function filesUnder(root: string): string[] {
       else if (entry.isSymbolicLink()) addLink(path);
     }
   };
-  // Caches link files to a store of blobs; the file's own name is what the formats go by, so it is kept.
+  const allowed = [root, blobStore(root)].filter((folder) => folder !== undefined);
   const addLink = (path: string): void => {
-    const target = statSync(path, { throwIfNoEntry: false });
-    if (target?.isFile() === true && realpathSync(path).startsWith(root + sep)) files.push(path);
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return;
+    const target = realpathSync(path);
+    if (allowed.some((folder) => target.startsWith(folder + sep))) files.push(path);
   };
   walk(root, 0);
   return files;
+}
+
+/** In the Hugging Face cache, files of `snapshots/<revision>` are links into `blobs` of the same repository. */
+function blobStore(root: string): string | undefined {
+  const parts = root.split(sep);
+  const at = parts.lastIndexOf('snapshots');
+  return at < 0 ? undefined : [...parts.slice(0, at), 'blobs'].join(sep);
 }
 
 /** @throws ScanError with the file */

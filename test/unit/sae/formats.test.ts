@@ -1,4 +1,12 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
@@ -6,10 +14,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { f32Output, floats, Session } from '../../../src/engine/session.ts';
 import { ScanError } from '../../../src/errors.ts';
 import { Graph } from '../../../src/onnx/graph.ts';
-import type { Dictionary } from '../../../src/sae/dictionary.ts';
+import { type Dictionary, matrixValues } from '../../../src/sae/dictionary.ts';
 import { declareDictionary, emitDecode, emitEncode } from '../../../src/sae/emit.ts';
 import { findDictionaries, loadFound, loadSae } from '../../../src/sae/formats/registry.ts';
 import { saveSaeLens } from '../../../src/sae/formats/write-saelens.ts';
+import { bf16, writeSafetensors } from '../../cases/safetensors-writer.ts';
 import { randomDictionary } from './reference.ts';
 
 const ROOT = 'test/fixtures/sae';
@@ -69,6 +78,56 @@ describe('published layouts', () => {
       return [dirname(entry.label), site ?? null, outputSite ?? null];
     });
     expect(sites).toMatchSnapshot();
+  });
+});
+
+describe('where dictionaries lie', () => {
+  const source = join(ROOT, 'saelens-standard');
+  const names = ['cfg.json', 'sae_weights.safetensors'];
+
+  it('may be the Hugging Face cache, whose files are links into its blobs', () => {
+    const repository = join(scratch, 'models--x--y');
+    const snapshot = join(repository, 'snapshots', 'abc', 'layer_2');
+    mkdirSync(snapshot, { recursive: true });
+    mkdirSync(join(repository, 'blobs'));
+    names.forEach((name, i) => {
+      cpSync(join(source, name), join(repository, 'blobs', `hash${i}`));
+      symlinkSync(`../../../blobs/hash${i}`, join(snapshot, name));
+    });
+    const folder = join(repository, 'snapshots', 'abc');
+    expect(loadSae(folder).site).toEqual({ kind: 'resid_pre', layer: 2 });
+    expect(loadSae(join(snapshot, 'sae_weights.safetensors')).featureCount).toBe(10);
+  });
+
+  it('is not followed through links that leave the folder', () => {
+    const folder = join(scratch, 'leaves');
+    mkdirSync(folder);
+    for (const name of names) symlinkSync(join(process.cwd(), source, name), join(folder, name));
+    expect(findDictionaries(folder)).toEqual([]);
+  });
+});
+
+describe('half precision', () => {
+  it('is mapped from the file and gives nearly the same', async () => {
+    const base = randomDictionary(5, 8, 2);
+    const folder = join(scratch, 'half');
+    saveSaeLens(base, folder, { modelName: 'tiny', prependBos: true, contextSize: 8 });
+    const loaded = loadSae(folder);
+    writeSafetensors(join(folder, 'sae_weights.safetensors'), {
+      W_enc: bf16([5, 8], matrixValues(loaded.encoder)),
+      W_dec: bf16([8, 5], matrixValues(loaded.decoder)),
+      b_enc: bf16([8], loaded.encoderBias),
+      b_dec: bf16([5], loaded.decoderBias),
+    });
+    const half = loadSae(folder);
+    expect(half.encoder).toMatchObject({ kind: 'file', tensor: { dtype: 'bf16' } });
+    const x = [[1, -2, 0.5, 3, 0]];
+    const before = await forward(base, x);
+    const after = await forward(half, x);
+    after.output.forEach((value, i) => {
+      expect(Math.abs(value - (before.output[i] as number))).toBeLessThan(0.1);
+    });
+    expect([...after.output]).not.toEqual([...before.output]);
   });
 });
 
