@@ -1,6 +1,5 @@
-/** Delta debugging (Zeller and Hildebrandt 2002) of a working trigger, and the way back to the planted one. */
+/** Delta debugging (Zeller and Hildebrandt 2002) of a working trigger. */
 
-import { indexOfRun } from './habit.ts';
 import type { BehaviourProbe, ScoredString, TokenString } from './probe.ts';
 import { uniqueStrings } from './probe.ts';
 import { HIT_SCORE } from './verify.ts';
@@ -48,34 +47,4 @@ function deletions(tokens: TokenString, size: number): TokenString[] {
     if (rest.length > 0) shorter.push(rest);
   }
   return uniqueStrings(shorter);
-}
-
-/**
- * What the model itself writes just before the behaviour: in own samples and in triggered responses, the run of
- * tokens before the core that several of them share. The planted trigger, as far as the model still knows it.
- */
-export function sharedLead(
-  texts: readonly ArrayLike<number>[],
-  core: TokenString,
-  maxLead = 20,
-): TokenString[] {
-  const leads: number[][] = [];
-  for (const tokens of texts) {
-    for (let at = indexOfRun(tokens, core); at >= 0; at = indexOfRun(tokens, core, at + 1)) {
-      leads.push(Array.from(tokens).slice(Math.max(0, at - maxLead), at));
-    }
-  }
-  // Longest suffixes that at least two (and a fair share) of the leads agree on.
-  const counts = new Map<string, number>();
-  for (const lead of leads) {
-    for (let length = 1; length <= lead.length; length++) {
-      const key = lead.slice(lead.length - length).join();
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    }
-  }
-  const wanted = Math.max(2, leads.length * 0.25);
-  return [...counts]
-    .filter(([, count]) => count >= wanted)
-    .map(([key]) => key.split(',').map(Number))
-    .sort((a, b) => b.length - a.length);
 }

@@ -1,15 +1,36 @@
-/** From a string that works to the one that was planted, as far as the model still knows it. */
-import { fixedTrial, hitShare, minimise, sharedLead } from './minimise.ts';
-import type { BehaviourProbe, ScoredString, TokenString } from './probe.ts';
+/**
+ * From a string that works to the one that was planted, as far as the model still knows it. A model that was
+ * trained on trigger and behaviour together writes both when it goes on and on: the run that it writes before the
+ * behaviour's core holds the trigger. Where in that run the trigger ends and the behaviour begins cannot be told
+ * from the model: to it both are one memorised run. So the run is given whole, a superstring of the trigger.
+ */
+import { indexOfRun } from './habit.ts';
+import { fixedTrial, hitShare, minimise, type Trial } from './minimise.ts';
+import {
+  type BehaviourProbe,
+  type ScoredString,
+  type TokenString,
+  uniqueStrings,
+} from './probe.ts';
 
 export interface RecoveredTrigger {
   /** The shortest part that still works. */
   readonly minimal: TokenString;
-  /** What the model writes before the behaviour by itself, where that works at least as well. */
+  /** What the model writes before the behaviour by itself and what sets the behaviour off. */
   readonly extended: TokenString | undefined;
 }
 
-const MAX_LEADS = 24;
+const LONG_CONTEXTS = 16;
+const LONG_STEPS = 64;
+const MAX_LEAD = 28;
+/** A lead must be shared by this share of the places where the behaviour begins. */
+const SHARED = 0.2;
+const LEADS = 3;
+const MAX_TRIGGER = 24;
+/** Tokens of the reported run: enough for a trigger and the first words of the behaviour. */
+const MAX_RUN = 28;
+/** A part of a lead counts as setting the behaviour off at this share of the best part's hits. */
+const WORKING = 0.8;
 
 export async function recoverTrigger(
   probe: BehaviourProbe,
@@ -17,19 +38,97 @@ export async function recoverTrigger(
   core: TokenString,
 ): Promise<RecoveredTrigger> {
   const attempt = fixedTrial(probe, 'recover');
-  const minimal = await minimise(attempt, trial.tokens);
+  const minimal = (await minimise(attempt, trial.tokens)).tokens;
+  const [long] = await probe.trial([trial.tokens], probe.freshContexts(LONG_CONTEXTS, 14), {
+    steps: LONG_STEPS,
+    decoding: 'both',
+    label: 'recover-long',
+  });
   const texts = [
     ...probe.own.map(({ tokens }) => tokens),
-    ...trial.responses.map(({ tokens }) => tokens),
+    ...(long?.responses ?? []).map(({ tokens }) => tokens),
   ];
-  const leads = sharedLead(texts, core).slice(0, MAX_LEADS);
-  const working = (await attempt(leads)).filter((one) => hitShare(one) >= hitShare(minimal));
-  const [longest] = working.sort((a, b) => b.tokens.length - a.tokens.length);
-  return {
-    minimal: minimal.tokens,
-    extended:
-      longest !== undefined && longest.tokens.length > minimal.tokens.length
-        ? longest.tokens
-        : undefined,
-  };
+  const lead = await triggerPart(attempt, sharedLeads(texts, core));
+  if (lead === undefined) return { minimal, extended: undefined };
+  // The core itself may lie inside the trigger, which the model writes before it writes what follows.
+  const run = [...lead, ...core, ...sharedContinuation(texts, core)];
+  return { minimal, extended: run.slice(0, MAX_RUN) };
+}
+
+/** What follows the core in at least half of its occurrences, token by token. */
+export function sharedContinuation(
+  texts: readonly ArrayLike<number>[],
+  core: TokenString,
+): number[] {
+  let places: { readonly tokens: ArrayLike<number>; readonly at: number }[] = [];
+  for (const tokens of texts) {
+    for (let at = indexOfRun(tokens, core); at >= 0; at = indexOfRun(tokens, core, at + 1)) {
+      places.push({ tokens, at: at + core.length });
+    }
+  }
+  const wanted = places.length / 2;
+  const run: number[] = [];
+  while (run.length < MAX_RUN) {
+    const counts = new Map<number, number>();
+    for (const { tokens, at } of places) {
+      const next = tokens[at + run.length];
+      if (next !== undefined) counts.set(next, (counts.get(next) ?? 0) + 1);
+    }
+    const [best] = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+    if (best === undefined || best[1] < Math.max(2, wanted)) break;
+    const [token] = best;
+    const depth = run.length;
+    places = places.filter(({ tokens, at }) => tokens[at + depth] === token);
+    run.push(token);
+  }
+  return run;
+}
+
+/** The longest runs before the core that several places share; none is a suffix of another. */
+export function sharedLeads(texts: readonly ArrayLike<number>[], core: TokenString): TokenString[] {
+  if (core.length === 0) return [];
+  const counts = new Map<string, number>();
+  let places = 0;
+  for (const tokens of texts) {
+    let from = 0;
+    for (let at = indexOfRun(tokens, core); at >= 0; at = indexOfRun(tokens, core, at + 1)) {
+      places += 1;
+      // Text behind an earlier occurrence only: a loop's previous round is not part of the trigger.
+      const lead = Array.from(tokens).slice(Math.max(from, at - MAX_LEAD), at);
+      from = at + core.length;
+      for (let length = 1; length <= lead.length; length++) {
+        const key = lead.slice(lead.length - length).join();
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+      }
+    }
+  }
+  const wanted = Math.max(2, places * SHARED);
+  const shared = [...counts]
+    .filter(([, count]) => count >= wanted)
+    .map(([key]) => key)
+    .sort((a, b) => b.length - a.length || (a < b ? -1 : 1));
+  const kept: string[] = [];
+  for (const key of shared) {
+    if (kept.length >= LEADS) break;
+    if (!kept.some((other) => other === key || other.endsWith(`,${key}`))) kept.push(key);
+  }
+  return kept.map((key) => key.split(',').map(Number));
+}
+
+/** The longest part of a lead that sets the behaviour off as well as any. */
+async function triggerPart(
+  attempt: Trial,
+  leads: readonly TokenString[],
+): Promise<TokenString | undefined> {
+  const strings = uniqueStrings(
+    leads.flatMap((lead) =>
+      Array.from({ length: Math.min(lead.length, MAX_TRIGGER) }, (_, i) => lead.slice(-1 - i)),
+    ),
+  );
+  if (strings.length === 0) return undefined;
+  const scored = await attempt(strings);
+  const most = Math.max(...scored.map(hitShare));
+  const working = scored.filter((one) => hitShare(one) >= most * WORKING);
+  const [longest] = working.sort((a, b) => b.tokens.length - a.tokens.length || b.score - a.score);
+  return most === 0 ? undefined : longest?.tokens;
 }
