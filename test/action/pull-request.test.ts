@@ -91,7 +91,8 @@ describe.skipIf(!HAS_GIT_LFS)('a pull request (needs git-lfs)', () => {
       [WEIRD, 'fail'],
       ['models/new-name.pkl', 'pass'],
     ]);
-    for (const line of ran.log.split('\n')) expect(line).toMatch(/^(narrowfire: |::(error|notice) file=|$)/);
+    for (const line of ran.log.split('\n'))
+      expect(line).toMatch(/^(narrowfire: |::(error|notice) file=|$)/);
   });
 
   it('takes a folder for a model when any part of it changes', async () => {
