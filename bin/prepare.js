@@ -1,6 +1,6 @@
 // Installs and builds what is missing or older than its sources, so that `npm start` and `npm test` are one command each.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,9 +34,14 @@ export function prepare() {
     process.stderr.write(`narrowfire needs Node 20.19 or newer; this is ${process.version}.\n`);
     process.exit(2);
   }
-  const installed = join(root, 'node_modules/.package-lock.json');
+  const folder = join(root, 'node_modules');
+  const installed = join(folder, '.package-lock.json');
   const lock = join(root, 'package-lock.json');
-  if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+  // A linked folder is another checkout's: `npm ci` would empty it under that one's feet.
+  const isLinked = lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  if (isLinked) {
+    if (!existsSync(installed)) throw new Error(`${folder} is a link to nothing installed`);
+  } else if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
     npm('ci', '--no-audit', '--no-fund', '--loglevel=error');
   }
   const built = join(root, 'dist/.built');

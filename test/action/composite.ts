@@ -52,7 +52,7 @@ interface Scope {
 }
 
 /** One operand: a quoted text or a name such as `steps.scan.outputs.upload`. */
-function valueOf(expression: string, scope: Scope): string {
+function operandOf(expression: string, scope: Scope): string {
   const text = expression.trim();
   const quoted = /^'(.*)'$/.exec(text)?.[1];
   if (quoted !== undefined) return quoted;
@@ -68,7 +68,7 @@ function valueOf(expression: string, scope: Scope): string {
 
 function substitute(text: string, scope: Scope): string {
   return text.replaceAll(/\$\{\{(.*?)\}\}/g, (_all, expression: string) =>
-    valueOf(expression, scope),
+    operandOf(expression, scope),
   );
 }
 
@@ -79,7 +79,7 @@ function isDue(step: Step, scope: Scope): boolean {
   return terms.every((term) => {
     if (term === 'true' || term === 'always()') return true;
     const [left = '', operator, right = ''] = term.split(/\s*(==|!=)\s*/);
-    const equal = valueOf(left, scope) === valueOf(right, scope);
+    const equal = operandOf(left, scope) === operandOf(right, scope);
     return operator === '==' ? equal : !equal;
   });
 }

@@ -1,12 +1,78 @@
 /** The steps of action.yml, run with bash over a real repository. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { performAction, readActionFile } from './composite.ts';
+import { performAction, readActionFile, type Step } from './composite.ts';
 import { EVIL, fetched, GOOD, HAS_GIT_LFS, runnerFor, World } from './world.ts';
 
 const action = readActionFile();
+const scratch = mkdtempSync(join(tmpdir(), 'narrowfire-steps-'));
+
+/** A folder with an `npm` that only writes down how it was called: no test may touch the real node_modules. */
+function noNpm(): { readonly folder: string; readonly calls: () => string } {
+  const folder = mkdtempSync(join(scratch, 'npm-'));
+  const file = join(folder, 'calls');
+  writeFileSync(file, '');
+  writeFileSync(
+    join(folder, 'npm'),
+    `#!/bin/sh\necho "$* $ONNXRUNTIME_NODE_INSTALL $npm_config_ignore_scripts" >> '${file}'\n`,
+  );
+  chmodSync(join(folder, 'npm'), 0o755);
+  return { folder, calls: () => readFileSync(file, 'utf8') };
+}
+
+describe('the step that prepares the action', () => {
+  const prepare = {
+    ...action,
+    outputs: {},
+    runs: { ...action.runs, steps: [action.runs.steps[1] as Step] },
+  };
+  const perform = async (folder: string, npm: string) => {
+    const env = { PATH: `${npm}:${process.env['PATH']}`, RUNNER_TEMP: scratch };
+    return performAction(
+      prepare,
+      {},
+      { ...env, GITHUB_WORKSPACE: scratch, GITHUB_ACTION_PATH: folder },
+    );
+  };
+  const checkout = () => {
+    const folder = mkdtempSync(join(scratch, 'checkout-'));
+    for (const part of ['bin', 'package.json', 'package-lock.json'])
+      cpSync(part, join(folder, part), { recursive: true });
+    mkdirSync(join(folder, 'src'));
+    return folder;
+  };
+
+  it('installs what is locked, runs no install script, downloads no CUDA, and builds', async () => {
+    const npm = noNpm();
+    expect((await perform(checkout(), npm.folder)).code).toBe(0);
+    expect(npm.calls()).toBe(
+      'ci --no-audit --no-fund --loglevel=error skip true\nrun --silent build skip true\n',
+    );
+  });
+
+  it('never installs into a linked node_modules', async () => {
+    const npm = noNpm();
+    const folder = checkout();
+    const shared = mkdtempSync(join(scratch, 'shared-'));
+    writeFileSync(join(shared, '.package-lock.json'), '{}');
+    symlinkSync(shared, join(folder, 'node_modules'));
+    await perform(folder, npm.folder);
+    expect(npm.calls()).not.toContain('ci ');
+    expect(existsSync(join(shared, '.package-lock.json'))).toBe(true);
+  });
+});
 
 describe.skipIf(!HAS_GIT_LFS)('the steps of the action (needs git-lfs)', () => {
   let world: World;
@@ -25,7 +91,13 @@ describe.skipIf(!HAS_GIT_LFS)('the steps of the action (needs git-lfs)', () => {
     const performed = await performAction(
       action,
       { profile: 'files', ...inputs },
-      { ...env, GITHUB_ACTION_PATH: resolve('.'), GITHUB_RUN_ID: '7', GITHUB_JOB: 'models' },
+      {
+        ...env,
+        PATH: `${noNpm().folder}:${env['PATH']}`,
+        GITHUB_ACTION_PATH: resolve('.'),
+        GITHUB_RUN_ID: '7',
+        GITHUB_JOB: 'models',
+      },
     );
     return { ...performed, clone, summary: readFileSync(runner.summaryFile, 'utf8') };
   };
