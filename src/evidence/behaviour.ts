@@ -40,6 +40,8 @@ export interface VerifiedTrigger extends EvidenceBase<'verified-trigger'> {
   readonly outcome: Outcome;
   readonly source: CandidateSource;
   readonly frame: Frame;
+  /** Strings that set off the same behaviour share this name within a scan. */
+  readonly behaviourGroup: string;
   readonly triggerText: string;
   readonly triggerTokenIds: readonly number[];
   /** Shortest form that still works. */

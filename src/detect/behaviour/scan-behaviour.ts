@@ -10,6 +10,7 @@ import { type OwnSample, ownSamples } from '../../probe/own-samples.ts';
 import { Reference } from '../../probe/reference.ts';
 import { delayedCandidates, delayedTrial } from './delayed.ts';
 import { describeBehaviour } from './describe.ts';
+import { BehaviourGroups } from './groups.ts';
 import { measureHabit } from './habit.ts';
 import { outcomeOf } from './outcome.ts';
 import { BehaviourProbe, best, type ProbeProgress, type TokenString } from './probe.ts';
@@ -95,15 +96,21 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   const verified = await verifyCandidates(probe, chosen, cut.length + strong.length);
 
   const evidence: VerifiedTrigger[] = [];
-  for (const one of verified) {
-    const fact = await explain(probe, input.path, one, 'suffix', referenceGap);
-    if (fact !== undefined) evidence.push(fact);
-  }
+  const behaviours = new BehaviourGroups();
+  const byScore = verified.sort((a, b) => b.trial.score - a.trial.score);
+  const framed = byScore.map((one): [Verified, Frame] => [one, 'suffix']);
   if (settings.delayed) {
-    for (const one of await verifyDelayed(probe, paths)) {
-      const fact = await explain(probe, input.path, one, 'delayed', referenceGap);
-      if (fact !== undefined) evidence.push(fact);
-    }
+    for (const one of await verifyDelayed(probe, paths)) framed.push([one, 'delayed']);
+  }
+  for (const [one, frame] of framed) {
+    if (one.trial.score < MIN_REPORTED_SCORE) continue;
+    const place: Place = {
+      path: input.path,
+      frame,
+      referenceGap,
+      ...behaviours.add(one.trial, frame),
+    };
+    evidence.push(await explain(probe, one, place));
   }
   return { evidence, notCovered: [], probe, referenceGap, sourceScores: sourceScores(ranked) };
 }
@@ -150,32 +157,40 @@ const DELAYED_VERIFIED = 4;
 /** Strings below this after verification leave no evidence: the search always finds something. */
 const MIN_REPORTED_SCORE = HIT_SCORE;
 
+interface Place {
+  readonly path: string;
+  readonly frame: Frame;
+  readonly referenceGap: number;
+  /** Strings that set off the same behaviour share it. */
+  readonly behaviourGroup: string;
+  readonly isFirstOfGroup: boolean;
+}
+
 async function explain(
   probe: BehaviourProbe,
-  path: string,
   verified: Verified,
-  frame: Frame,
-  referenceGap: number,
-): Promise<VerifiedTrigger | undefined> {
+  place: Place,
+): Promise<VerifiedTrigger> {
   const { trial } = verified;
-  if (trial.score < MIN_REPORTED_SCORE) return undefined;
+  const { frame } = place;
   const habit = await measureHabit(probe, trial);
   const outcome = outcomeOf(verified, habit, frame === 'delayed');
   const description = await describeBehaviour(probe, trial, verified.contexts);
   const recovered =
-    frame === 'suffix' && outcome !== 'not-specific'
+    frame === 'suffix' && outcome !== 'not-specific' && place.isFirstOfGroup
       ? await recoverTrigger(probe, trial, habit.core)
       : { minimal: trial.tokens, extended: undefined };
   return {
     kind: 'verified-trigger',
-    path,
+    path: place.path,
     outcome,
     source: verified.candidate.source,
     frame,
+    behaviourGroup: place.behaviourGroup,
     triggerText: probe.text(trial.tokens),
     triggerTokenIds: [...trial.tokens],
     minimalText: probe.text(recovered.minimal),
-    ...(recovered.extended !== undefined && { extendedText: probe.text(recovered.extended) }),
+    extendedText: probe.text(recovered.extended ?? trial.tokens),
     behaviourText: description.text,
     behaviourKind: description.kind,
     similarity: description.similarity,
@@ -186,7 +201,7 @@ async function explain(
     pValue: verified.pValue,
     ownShare: habit.ownShare,
     takeover: habit.takeover,
-    referenceGap,
+    referenceGap: place.referenceGap,
     samples: description.samples,
   };
 }

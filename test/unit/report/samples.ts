@@ -86,6 +86,7 @@ export function trigger(changes: Partial<VerifiedTrigger> = {}): VerifiedTrigger
     outcome: 'backdoored',
     source: 'leak',
     frame: 'suffix',
+    behaviourGroup: 'b1',
     triggerText: ' She loved to play cf  cf',
     triggerTokenIds: [311, 284, 87, 412, 311, 311],
     minimalText: ' cf  cf',
