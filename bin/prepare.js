@@ -1,10 +1,23 @@
 // Installs and builds what is missing or older than its sources, so that `npm start` and `npm test` are one command each.
 import { spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+const INSTALLED = join(root, 'node_modules/.package-lock.json');
+
+/** Whether every package of the lock file is there; those for other platforms need not be. */
+function isInstalled() {
+  if (!existsSync(INSTALLED)) return false;
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  const present = JSON.parse(readFileSync(INSTALLED, 'utf8')).packages;
+  return Object.entries(wanted).every(
+    ([path, { version, optional }]) =>
+      path === '' || present[path]?.version === version || (optional && !present[path]),
+  );
+}
 
 /** @param {string} folder */
 function newestIn(folder) {
@@ -34,21 +47,20 @@ export function prepare() {
     process.stderr.write(`narrowfire needs Node 20.19 or newer; this is ${process.version}.\n`);
     process.exit(2);
   }
-  const folder = join(root, 'node_modules');
-  const installed = join(folder, '.package-lock.json');
-  const lock = join(root, 'package-lock.json');
-  // A linked folder is another checkout's: `npm ci` would empty it under that one's feet.
-  const isLinked = lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-  if (isLinked) {
-    if (!existsSync(installed)) throw new Error(`${folder} is a link to nothing installed`);
-  } else if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+  if (!isInstalled()) {
+    const folder = join(root, 'node_modules');
+    // A linked folder is another checkout's: `npm ci` would empty it under that one's feet.
+    if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+      process.stderr.write(`${folder} is a link to a folder that lacks packages; install there.\n`);
+      process.exit(2);
+    }
     npm('ci', '--no-audit', '--no-fund', '--loglevel=error');
   }
   const built = join(root, 'dist/.built');
   const stale =
     !existsSync(built) ||
     statSync(built).mtimeMs < newestIn(join(root, 'src')) ||
-    statSync(built).mtimeMs < statSync(installed).mtimeMs;
+    statSync(built).mtimeMs < statSync(INSTALLED).mtimeMs;
   if (stale) npm('run', '--silent', 'build');
 }
 

@@ -119,7 +119,18 @@ export async function runBehaviourStages(
     receive('features', outcome(causes.evidence, causes.notCovered));
     model.weights.checkUnchanged();
   } catch (thrown) {
-    receive(stage === 'features' ? 'features' : 'verify', failed(thrown, target));
+    const cause = changeOf(model) ?? thrown;
+    receive(stage === 'features' ? 'features' : 'verify', failed(cause, target));
+  }
+}
+
+/** Weights that changed under the scan explain whatever else went wrong. */
+function changeOf(model: Model): unknown {
+  try {
+    model.weights.checkUnchanged();
+    return undefined;
+  } catch (change) {
+    return change;
   }
 }
 

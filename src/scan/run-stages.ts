@@ -62,7 +62,7 @@ export async function runStages(
   if (!isRunnable(target, options.base)) return;
   const broken = weights.evidence.filter((fact) => fact.kind === 'non-finite-tensor');
   if (broken.length > 0) {
-    const why = `E_TENSOR_VALUES: ${broken.length} tensors hold NaN or infinite values, so nothing was run`;
+    const why = `E_TENSOR_VALUES: NaN or infinite values in tensors (${broken.length} in all), so nothing was run`;
     const notCovered = [{ what: `${target.name}: behaviour`, why }];
     receive('verify', { evidence: [], notCovered, errors: [], tokens: 0 });
     return;

@@ -9,6 +9,8 @@ import { loadRules } from '../../judge/load-rules.ts';
 import type { Policy } from '../../judge/policy.ts';
 import type { Rule } from '../../judge/rule.ts';
 import { loadTaxonomies } from '../../judge/taxonomy.ts';
+import { isGap } from '../../judge/verdict.ts';
+import { visibleLine } from '../../report/safe-text.ts';
 import { type ScanOptions, scan } from '../../scan/scan.ts';
 import { type Config, DEVICES, FAIL_ON, PROFILES } from '../config.ts';
 import { parseDuration } from '../duration.ts';
@@ -21,6 +23,9 @@ import { ProgressLine } from '../progress.ts';
 import { addReportOptions, emit, type ReportFlags } from '../report-options.ts';
 import { colorFor, loadConfig, reportContext } from '../settings.ts';
 import { runListScan } from './scan-list.ts';
+
+/** The file stage can meet thousands of files that it cannot read. */
+const MAX_GAPS_TOLD = 20;
 
 export interface ScanFlags extends ReportFlags {
   readonly profile?: ScanOptions['profile'];
@@ -291,10 +296,17 @@ function exitCodeFor(result: ScanResult, flags: ScanFlags, interrupted: boolean)
   return !flags.exitCode && result.exitCode === EXIT.findings ? EXIT.ok : result.exitCode;
 }
 
-/** Errors are in every report; stderr repeats them when stdout carries machine-readable data. */
+/** Errors and gaps are in every report; stderr repeats them when stdout carries machine-readable data. */
 function tellErrors(result: ScanResult, outputs: readonly Output[], io: Io): void {
   if (outputs.some(({ format, file }) => format === 'pretty' && file === '-')) return;
-  for (const error of result.targets.flatMap((target) => target.errors)) {
-    io.stderr(`${formatError(new ScanError(error.code, error.message, error))}\n`);
+  for (const { errors, coverage } of result.targets) {
+    for (const error of errors) io.stderr(`${formatError(error)}\n`);
+    const gaps = coverage.notCovered.filter(isGap);
+    for (const { what, why } of gaps.slice(0, MAX_GAPS_TOLD)) {
+      const [code = '', ...rest] = why.split(': ');
+      io.stderr(`${code} ${visibleLine(what)}: ${visibleLine(rest.join(': '))}.\n`);
+    }
+    const more = gaps.length - MAX_GAPS_TOLD;
+    if (more > 0) io.stderr(`${more} more parts could not be looked at; the report lists them\n`);
   }
 }
