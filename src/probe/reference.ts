@@ -112,7 +112,8 @@ function unexplained(models: readonly NgramModel[], texts: readonly ScoredText[]
       for (const model of models) {
         best = Math.max(best, model.probability(tokens, i, tokens[i] as number));
       }
-      const p = Math.max(probabilities[i] as number, 1e-30);
+      // A broken model may give NaN, which is no certainty.
+      const p = Math.max(probabilities[i] || 0, 1e-30);
       sum += p * Math.max(0, Math.log(p / best));
       count += 1;
     }

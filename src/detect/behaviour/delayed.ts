@@ -20,7 +20,10 @@ const LENGTHS = [3, 6, 9, 12];
 /** Leaked strings and frequent openings of own samples. */
 export function delayedStrings(probe: BehaviourProbe, paths: readonly Path[]): TokenString[] {
   const strings = new Map<string, TokenString>();
-  const add = (tokens: TokenString) => strings.set(tokens.join(), tokens);
+  const add = (tokens: TokenString) => {
+    // A path without a certain window gives an empty string, which cannot be run.
+    if (tokens.length > 0) strings.set(tokens.join(), tokens);
+  };
   for (const path of paths) {
     for (const length of LENGTHS) {
       if (length > path.certainFrom) break;

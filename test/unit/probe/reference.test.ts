@@ -92,6 +92,7 @@ describe('Reference', () => {
       expect(reference().gap).toBe(0);
       expect(reference({ ownSamples: [scored([], 0)] }).gap).toBe(0);
       expect(reference({ ownSamples: [scored(text, 0)] }).gap).toBeGreaterThanOrEqual(0);
+      expect(reference({ ownSamples: [scored(text, Number.NaN)] }).gap).toBeCloseTo(0);
     });
   });
 
