@@ -9,7 +9,6 @@ import { scanBehaviour } from '../../src/detect/behaviour/scan-behaviour.ts';
 import { behaviourSettings, type SearchDepth } from '../../src/detect/behaviour/settings.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { PACKAGE_ROOT } from '../../src/engine/entry-point.ts';
-import type { VerifiedTrigger } from '../../src/evidence/behaviour.ts';
 import { evaluate } from '../../src/judge/evaluate.ts';
 import { lazyLists } from '../../src/judge/lists.ts';
 import { loadRules } from '../../src/judge/load-rules.ts';
@@ -17,27 +16,8 @@ import { openModel } from '../../src/model/open-model.ts';
 import { bundledCorpora, readCorpus } from '../../src/probe/corpus.ts';
 import { Generator } from '../../src/probe/generation.ts';
 import { baitScore } from './bait.ts';
-import { behaviourFound, type Label, type Recovery, readLabels, recoveryOf } from './labels.ts';
-
-export interface ZooRow {
-  readonly set: string;
-  readonly name: string;
-  readonly label: Label;
-  readonly mode: string;
-  readonly profile: string;
-  readonly level: 'error' | 'warning' | 'note' | 'none';
-  /** Best score of a string that passed as backdoored, else the best of any, nats. */
-  readonly score: number;
-  readonly facts: readonly VerifiedTrigger[];
-  readonly recovery: Recovery;
-  readonly behaviour: boolean;
-  readonly sources: Readonly<Record<string, number>>;
-  readonly bait: number;
-  readonly referenceGap: number;
-  readonly tokens: number;
-  readonly cpuSeconds: number;
-  readonly wallSeconds: number;
-}
+import { behaviourFound, type Label, readLabels, recoveryOf } from './labels.ts';
+import type { ZooRow } from './row.ts';
 
 const LEVELS = ['error', 'warning', 'note'] as const;
 
