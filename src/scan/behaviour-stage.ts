@@ -91,7 +91,7 @@ export async function runBehaviourStages(
   const outcome = (evidence: readonly Evidence[], notCovered: readonly NotCovered[] = []) => {
     const tokens = generator.tokens - spent;
     spent = generator.tokens;
-    return { evidence, notCovered, errors: [], tokens };
+    return { evidence, notCovered, errors: [], tokens, device: engine.device };
   };
   try {
     const result = await scanBehaviour({

@@ -103,7 +103,7 @@ async function scanTarget(
     stages,
     cost: {
       tokens: outcomes.reduce((sum, [, { tokens }]) => sum + tokens, 0),
-      device: options.profile === 'files' ? 'none' : options.device,
+      device: outcomes.find(([, { device }]) => device !== undefined)?.[1].device ?? 'none',
     },
   };
   return judge(input, rules, policy);

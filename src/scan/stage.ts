@@ -26,6 +26,8 @@ export interface StageOutcome {
   readonly errors: readonly SerializedError[];
   /** Model tokens processed. */
   readonly tokens: number;
+  /** Where the model ran, if it ran. */
+  readonly device?: string;
 }
 
 export interface ProgressEvent {
