@@ -5,6 +5,7 @@
  */
 import type { BehaviourEvidence } from './behaviour.ts';
 import type { CoverageGap } from './coverage.ts';
+import type { EncoderEvidence } from './encoder.ts';
 import type { FeatureEvidence } from './feature.ts';
 import type { FileEvidence } from './file.ts';
 import type { WeightEvidence } from './weight.ts';
@@ -36,6 +37,7 @@ export type Evidence =
   | WeightEvidence
   | FeatureEvidence
   | BehaviourEvidence
+  | EncoderEvidence
   | CoverageGap;
 
 /** A share of trials with its Wilson 95 % interval. */

@@ -1,6 +1,7 @@
 /** Evidence and rules to findings: pure, deterministic, and in an order that does not depend on the input's. */
 import type { SerializedError } from '../errors.ts';
 import type { VerifiedTrigger } from '../evidence/behaviour.ts';
+import type { EncoderEvidence } from '../evidence/encoder.ts';
 import type { Evidence } from '../evidence/evidence.ts';
 import type { Finding, Level, RuleId } from '../finding/finding.ts';
 import { type Condition, compileCondition, firstLine } from './condition.ts';
@@ -116,6 +117,8 @@ function draft({ rule, message }: CompiledRule, facts: readonly Evidence[]): Dra
     path: speaker.path,
     ...(speaker.location !== undefined && { location: speaker.location }),
     ...(speaker.kind === 'verified-trigger' && describeTrigger(speaker)),
+    ...((speaker.kind === 'embedding-collapse' || speaker.kind === 'class-flip') &&
+      describeEncoderTrigger(speaker)),
     evidence: ranked.slice(0, MAX_EVIDENCE),
     ...(ranked.length > MAX_EVIDENCE && { evidenceTotal: ranked.length }),
     taxa: rule.taxa,
@@ -147,6 +150,19 @@ function describeTrigger(fact: VerifiedTrigger): Pick<Finding, 'trigger' | 'beha
       text: fact.behaviourText,
       similarity: fact.similarity,
     },
+  };
+}
+
+function describeEncoderTrigger(fact: EncoderEvidence): Pick<Finding, 'trigger' | 'behaviour'> {
+  const { triggerText, triggerTokenIds, minimalText, rate, controlRate } = fact;
+  const counts = { rate, controlRate, contexts: rate.trials };
+  const behaviour =
+    fact.kind === 'class-flip'
+      ? { kind: fact.kind, text: fact.className, similarity: 1 }
+      : { kind: fact.kind, text: 'one embedding', similarity: fact.agreement };
+  return {
+    trigger: { text: triggerText, tokenIds: triggerTokenIds, minimalText, ...counts },
+    behaviour,
   };
 }
 

@@ -3,7 +3,7 @@
  * little is padded. Encoders see both ways, so no part of a text can be computed once for many.
  */
 import type { Engine, Plan } from '../engine/engine.ts';
-import { f32Output, ids as feed } from '../engine/session.ts';
+import { type Feeds, f32Output, ids as feed } from '../engine/session.ts';
 import { ScanError } from '../errors.ts';
 import type { SiteVisitor } from '../model/emit/forward.ts';
 import { embedGraph } from '../model/graphs/embed.ts';
@@ -60,11 +60,13 @@ export class Embedder {
   /**
    * @param texts token ids, framed, none empty
    * @param receive called once a text, in no particular order; its arrays may be kept
+   * @param edits inputs of the graph that `visit` made
    * @throws ScanError `E_LIMIT` for a text that is longer than `maxPositions`
    */
   async read(
     texts: readonly (readonly number[])[],
     receive: (reading: TextReading, index: number) => void,
+    edits: Feeds = {},
   ): Promise<void> {
     const batches = batchesByLength(texts, this.maxPositions);
     const feeds = function* (embedder: Embedder) {
@@ -77,6 +79,7 @@ export class Embedder {
         });
         embedder.tokens += padded.length;
         yield {
+          ...edits,
           ids: feed(padded, [batch.length, longest]),
           lengths: feed(lengths, [batch.length]),
         };
@@ -96,11 +99,12 @@ export class Embedder {
   }
 
   /** @returns readings in the order of the texts */
-  async readAll(texts: readonly (readonly number[])[]): Promise<TextReading[]> {
+  async readAll(texts: readonly (readonly number[])[], edits: Feeds = {}): Promise<TextReading[]> {
     const readings: TextReading[] = new Array(texts.length);
-    await this.read(texts, (reading, index) => {
+    const keep = (reading: TextReading, index: number) => {
       readings[index] = reading;
-    });
+    };
+    await this.read(texts, keep, edits);
     return readings;
   }
 }

@@ -5,6 +5,7 @@
  */
 import { createHmac } from 'node:crypto';
 import type { BehaviourSample, VerifiedTrigger } from '../evidence/behaviour.ts';
+import type { EncoderEvidence } from '../evidence/encoder.ts';
 import type { Evidence } from '../evidence/evidence.ts';
 import type { CausalFeature } from '../evidence/feature.ts';
 import type { Finding, Fingerprint, ScanResult, TargetResult } from '../finding/finding.ts';
@@ -62,6 +63,20 @@ function redactTrigger(fact: VerifiedTrigger, redactor: Redactor): VerifiedTrigg
   };
 }
 
+function redactEncoderTrigger(
+  fact: EncoderEvidence,
+  { triggers, hash }: Redactor,
+): EncoderEvidence {
+  if (!triggers) return fact;
+  return {
+    ...fact,
+    triggerText: hash(fact.triggerText),
+    minimalText: hash(fact.minimalText),
+    triggerTokenIds: [],
+    ...(fact.extendedText !== undefined && { extendedText: hash(fact.extendedText) }),
+  };
+}
+
 function redactFeature(fact: CausalFeature, redactor: Redactor): CausalFeature {
   if (!redactor.triggers) return fact;
   return {
@@ -73,6 +88,9 @@ function redactFeature(fact: CausalFeature, redactor: Redactor): CausalFeature {
 
 function redactFact(fact: Evidence, redactor: Redactor): Evidence {
   if (fact.kind === 'verified-trigger') return redactTrigger(fact, redactor);
+  if (fact.kind === 'embedding-collapse' || fact.kind === 'class-flip') {
+    return redactEncoderTrigger(fact, redactor);
+  }
   if (fact.kind === 'causal-feature') return redactFeature(fact, redactor);
   if (redactor.all && fact.kind === 'embedding-outlier') {
     return { ...fact, tokenText: redactor.hash(fact.tokenText), tokenId: -1 };
@@ -86,13 +104,15 @@ function secretsOf(result: ScanResult, redactor: Redactor): readonly string[] {
   for (const fact of result.targets.flatMap(({ findings }) =>
     findings.flatMap((f) => f.evidence),
   )) {
-    if (fact.kind !== 'verified-trigger') continue;
+    const encoder = fact.kind === 'embedding-collapse' || fact.kind === 'class-flip';
+    if (fact.kind !== 'verified-trigger' && !encoder) continue;
     if (redactor.triggers) {
       for (const text of [fact.triggerText, fact.minimalText, fact.extendedText ?? '']) {
         secrets.add(text.trim());
       }
     }
-    if (redactor.prompts) secrets.add(fact.behaviourText.trim());
+    if (redactor.prompts && fact.kind === 'verified-trigger')
+      secrets.add(fact.behaviourText.trim());
   }
   return [...secrets]
     .filter((text) => text.length >= MIN_FREE_TEXT)

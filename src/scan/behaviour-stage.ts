@@ -19,6 +19,7 @@ import { type Model, openModel } from '../model/open-model.ts';
 import { bundledCorpora, type Corpus, readCorpus } from '../probe/corpus.ts';
 import { Generator } from '../probe/generation.ts';
 import { baseCandidates } from './base-candidates.ts';
+import { isEncoder, runEncoderStages } from './encoder-stage.ts';
 import type {
   CancelSignal,
   Profile,
@@ -69,6 +70,11 @@ export async function runBehaviourStages(
   let model: Model;
   try {
     model = openModel(target.root, options.base === undefined ? {} : { base: options.base });
+    if (isEncoder(model.spec)) {
+      const input = { corpora: corporaFor(options), canonical: canonicalStrings(options) };
+      await runEncoderStages(model, target, options, input, receive);
+      return;
+    }
     if (model.spec.head === undefined || !model.spec.causal) {
       throw new ScanError('E_ARCHITECTURE', `${model.spec.family} writes no text`, {
         file: join(target.given, 'config.json'),
@@ -99,7 +105,7 @@ export async function runBehaviourStages(
       settings: behaviourSettings(options.profile),
       path: target.name,
       corpora: corporaFor(options),
-      canonical: [...(options.list ?? installedLists())(CANONICAL_LIST)],
+      canonical: canonicalStrings(options),
       suspects: options.suspects ?? [],
       extra: (probe) => baseCandidates(target, options.base, probe, engine),
       progress,
@@ -132,6 +138,10 @@ function changeOf(model: Model): unknown {
   } catch (change) {
     return change;
   }
+}
+
+function canonicalStrings({ list }: BehaviourStageOptions): string[] {
+  return [...(list ?? installedLists())(CANONICAL_LIST)];
 }
 
 function corporaFor({ corpus }: BehaviourStageOptions): Corpus[] {
