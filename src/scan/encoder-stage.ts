@@ -22,7 +22,7 @@ import type { BehaviourStageOptions, StageReceiver } from './behaviour-stage.ts'
 import type { StageName, Target } from './stage.ts';
 import { unreadTensorGaps } from './unread-tensors.ts';
 
-const MAX_POSITIONS = 128;
+const MAX_POSITIONS = 256;
 
 const METHOD_LIMITS: readonly NotCovered[] = [
   {

@@ -3,6 +3,7 @@
  * against matched random strings, shortest and longest working form.
  */
 import { ScanError } from '../../errors.ts';
+import type { Tokenizer } from '../../model/tokenizer.ts';
 import type { Corpus } from '../../probe/corpus.ts';
 import type { Embedder, TextReading } from '../../probe/embedder.ts';
 import { RandomStream } from '../../probe/random.ts';
@@ -24,7 +25,11 @@ const FREQUENT_TOKENS = 48;
 /** A token that only continues a word needs a beginning. */
 const BEGINNINGS = [...'abcdefghijklmnopqrstuvwxyz0123456789'];
 const MIN_CARRIERS = 8;
+/** Positions kept for a string and special tokens. */
+const STRING_ROOM = 12;
 const EXTENSION_CONTEXTS = 6;
+const RATIO_TEXTS = 64;
+const RATIO_WORDS = 8;
 const CAUSAL_CONTROLS = 8;
 /** Texts in which the string to verify is chosen and shortened; it is verified in others. */
 const CHOOSING_CONTEXTS = 18;
@@ -66,9 +71,10 @@ export async function scanEncoder<T>(options: EncoderScanOptions<T>): Promise<En
   const { embedder, settings, corpora, seed } = options;
   const { tokenizer } = embedder.model;
   const source = new CarrierSource(corpora, seed);
+  // A text that is cut could lose the string at its end.
+  const room = Math.floor((embedder.maxPositions - STRING_ROOM) / tokensPerWord(tokenizer, source));
   const take = (count: number, words: number): Carrier[] => {
-    const room = Math.max(2, Math.floor(embedder.maxPositions / 3));
-    return source.take(count, Math.min(words, room));
+    return source.take(count, Math.max(1, Math.min(words, room)));
   };
   const ordinary = take(settings.verifyContexts, settings.verifyWords);
   if (ordinary.length < MIN_CARRIERS) {
@@ -163,6 +169,15 @@ async function refine<T>(
   const longest = await extend(probe, minimal.tokens, few, pool);
   const extendedText = probe.tokenizer.decodeInside(longest).trim();
   return { minimal, ...(longest.length > minimal.tokens.length && { extendedText }) };
+}
+
+/** Of nearly the densest texts. */
+function tokensPerWord(tokenizer: Tokenizer, source: CarrierSource): number {
+  const density = source
+    .peek(RATIO_TEXTS, RATIO_WORDS)
+    .map((carrier) => tokenizer.encode(carry(carrier)).length / RATIO_WORDS)
+    .toSorted((a, b) => a - b);
+  return Math.max(1, density[Math.floor(density.length * 0.95)] ?? 1);
 }
 
 function growthPool<T>(

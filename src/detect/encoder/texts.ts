@@ -27,6 +27,14 @@ export class CarrierSource {
     this.#documents = inTurn(groups);
   }
 
+  /** The texts that come next, without using them up. */
+  peek(count: number, words: number): Carrier[] {
+    const next = this.#next;
+    const taken = this.take(count, words);
+    this.#next = next;
+    return taken;
+  }
+
   /** @param words length of each text; fewer texts when the corpora run out */
   take(count: number, words: number): Carrier[] {
     const taken: Carrier[] = [];
