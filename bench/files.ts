@@ -56,6 +56,8 @@ function measure(command: readonly string[]): Measured {
   execFileSync('python3', ['-c', MEASURE, report, ...command], {
     // Peers send usage data unless told otherwise.
     env: { ...process.env, CI: 'true', DO_NOT_TRACK: '1', PROMPTFOO_DISABLE_TELEMETRY: '1' },
+    // Some peers leave report files where they run.
+    cwd: work,
     stdio: 'ignore',
     timeout: 1_800_000,
   });
@@ -156,7 +158,7 @@ function flagged(tool: string, folder: string): Flagged {
 function narrowfire(path: string): readonly string[] {
   return [
     process.execPath,
-    'bin/narrowfire.js',
+    resolve('bin/narrowfire.js'),
     'scan',
     '--profile',
     'files',
