@@ -1,9 +1,10 @@
 /**
- * The file stage beside its peers: `npm run bench:files [-- --venv FOLDER]`. Detections on the error cases of
+ * The file stage beside its peers: `npm run bench:files [-- --venv FOLDER --only detections|large]`. Detections on the error cases of
  * our rules, alarms on ordinary checkpoints, and time and memory on 1 GiB files. Peers come from PyPI into a
  * virtual environment; those that cannot be installed are left out with a message.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { randomFillSync } from 'node:crypto';
 import {
   closeSync,
   copyFileSync,
@@ -28,7 +29,9 @@ const PEERS = ['picklescan', 'modelscan', 'fickling', 'modelaudit'];
 const PICKLE_CASE = /\.(pkl|pt|pth|bin|joblib|npy|npz|dill|7z|gz|zst|zip|tar|safetensors|ckpt)$/;
 const MEBIBYTE = 2 ** 20;
 
-const { values } = parseArgs({ options: { venv: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { venv: { type: 'string' }, only: { type: 'string' } },
+});
 const work = mkdtempSync(join(tmpdir(), 'narrowfire-bench-'));
 const venv = resolve(values.venv ?? join(work, 'venv'));
 
@@ -183,7 +186,7 @@ function bigFiles(): readonly string[] {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));
   const plain = join(work, 'big.safetensors');
-  const data = Buffer.alloc(bytes, 'narrowfire weights are not random');
+  const data = randomFillSync(Buffer.alloc(bytes));
   const file = openSync(plain, 'w');
   writeSync(file, Buffer.concat([length, Buffer.from(header)]));
   for (let i = 0; i < count; i++) writeSync(file, data);
@@ -205,26 +208,34 @@ function peerCommand(tool: string, path: string): readonly string[] {
   return [bin, '-p', path];
 }
 
-try {
-  const tools = ['narrowfire', ...installPeers()];
+function reportDetections(tools: readonly string[]): void {
   const { hostile, ordinary } = collect();
-  const totals = { hostile: readdirSync(hostile).length, ordinary: readdirSync(ordinary).length };
-  const out = process.stdout;
-  out.write(
-    `| | our error cases flagged (of ${totals.hostile}) | ordinary checkpoints flagged (of ${totals.ordinary}) |\n|---|---|---|\n`,
-  );
-  for (const tool of tools)
-    out.write(`| ${tool} | ${flagged(tool, hostile).size} | ${flagged(tool, ordinary).size} |\n`);
-  out.write(
-    '\n| 1 GiB file | tool | wall s | CPU s | peak MB | exit |\n|---|---|---|---|---|---|\n',
-  );
+  const cases = readdirSync(hostile).length;
+  const checkpoints = readdirSync(ordinary).length;
+  const title = `| tool | error cases flagged (of ${cases}) | ordinary checkpoints flagged (of ${checkpoints}) |`;
+  process.stdout.write(`${title}\n|---|---|---|\n`);
+  for (const tool of tools) {
+    const counts = `${flagged(tool, hostile).size} | ${flagged(tool, ordinary).size}`;
+    process.stdout.write(`| ${tool} | ${counts} |\n`);
+  }
+}
+
+function reportLargeFiles(tools: readonly string[]): void {
+  process.stdout.write('\n| 1 GiB file | tool | wall s | CPU s | peak MB | exit |\n');
+  process.stdout.write('|---|---|---|---|---|---|\n');
   for (const path of bigFiles()) {
     for (const tool of tools) {
       const { wallSeconds, cpuSeconds, peakMebibytes, code } = measure(peerCommand(tool, path));
       const cells = [wallSeconds.toFixed(2), cpuSeconds.toFixed(2), peakMebibytes.toFixed(0), code];
-      out.write(`| ${path.split('/').at(-1)} | ${tool} | ${cells.join(' | ')} |\n`);
+      process.stdout.write(`| ${path.split('/').at(-1)} | ${tool} | ${cells.join(' | ')} |\n`);
     }
   }
+}
+
+try {
+  const tools = ['narrowfire', ...installPeers()];
+  if (values.only !== 'large') reportDetections(tools);
+  if (values.only !== 'detections') reportLargeFiles(tools);
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
