@@ -23,7 +23,7 @@ import { hasGitLfs } from './lfs.ts';
 import { reportRun } from './report-run.ts';
 import { runScanner } from './scanner.ts';
 import { type ActionSettings, settingsOf } from './settings.ts';
-import { type LfsOptions, stage, stagePointers } from './staging.ts';
+import { type LfsOptions, type Staged, stage, stageLinks, stagePointers } from './staging.ts';
 import {
   cacheKeys,
   keepVerdict,
@@ -211,7 +211,7 @@ async function scanRepository(env: Environment, io: ActionIo): Promise<number> {
   const problems = new Map<string, readonly SerializedError[]>();
   const results = new Map<string, TargetResult>();
   const keys = new Map<string, string>();
-  const unknown: ModelTarget[] = [];
+  const unknown: Staged[] = [];
   for (const one of staged) {
     const { path } = one.target;
     const key = verdictKey(one, tool, settings.identity);
@@ -222,15 +222,24 @@ async function scanRepository(env: Environment, io: ActionIo): Promise<number> {
       results.set(path, known);
       continue;
     }
-    unknown.push(one.target);
+    unknown.push(one);
     problems.set(path, [...one.problems, ...(await stagePointers(git, one, root, lfs))]);
+  }
+  for (const one of unknown) {
+    const { path } = one.target;
+    problems.set(path, [...(problems.get(path) ?? []), ...stageLinks(one, root)]);
   }
   const cached = results.size;
   log(`models: ${models.length} to look at, ${cached} known from earlier runs`);
 
-  const scanned = await scanStaged({ env, folder, root, settings, log }, unknown);
+  const scanned = await scanStaged(
+    { env, folder, root, settings, log },
+    unknown.map(({ target }) => target),
+  );
   let newVerdicts = 0;
-  for (const { path } of unknown) {
+  for (const {
+    target: { path },
+  } of unknown) {
     const target = withProblems(
       scanned.get(path) ?? missing(path),
       problems.get(path) ?? [],

@@ -1,6 +1,6 @@
 /**
  * A copy of what is committed, apart from the checkout: the scan sees committed bytes only, and the user's folder keeps
- * its pointers. Links are made last, so that no file is written through one.
+ * its pointers. Links of all models are made last, so that no file is written through one.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -16,11 +16,17 @@ export interface PointerFile {
   readonly pointer: LfsPointer;
 }
 
+export interface LinkFile {
+  readonly path: string;
+  readonly to: Uint8Array;
+}
+
 export interface Staged {
   readonly target: ModelTarget;
   /** Path, mode and SHA-256 of every file; that of an LFS file is its oid. */
   readonly contents: readonly (readonly [path: string, mode: string, sha256: string])[];
   readonly pointers: readonly PointerFile[];
+  readonly links: readonly LinkFile[];
   /** What could not be put in place; the scan is then incomplete. */
   readonly problems: readonly SerializedError[];
 }
@@ -40,12 +46,12 @@ function put(root: string, path: string, bytes: Uint8Array): void {
   writeFileSync(file, bytes, { flag: 'wx' });
 }
 
-/** Writes all files of a target but those that are LFS pointers. */
+/** Writes all files of a target but LFS pointers and links. */
 export function stage(git: Git, tree: Tree, target: ModelTarget, root: string): Staged {
   const contents: [string, string, string][] = [];
   const pointers: PointerFile[] = [];
   const problems: SerializedError[] = [];
-  const links: { path: string; to: Buffer }[] = [];
+  const links: LinkFile[] = [];
   const place = (entry: TreeEntry) => {
     const { path, mode } = entry;
     if (!isSafe(path)) throw new ScanError('E_OUTSIDE', 'a name that no checkout may have');
@@ -69,13 +75,21 @@ export function stage(git: Git, tree: Tree, target: ModelTarget, root: string): 
     const entry = tree.entries.get(path);
     if (entry !== undefined) attempt(path, () => place(entry));
   }
-  for (const { path, to } of links) {
-    attempt(path, () => {
+  return { target, contents, pointers, links, problems };
+}
+
+/** The last step of all: on a file system that ignores case, a name could otherwise lead through a link. */
+export function stageLinks(staged: Staged, root: string): readonly SerializedError[] {
+  const problems: SerializedError[] = [];
+  for (const { path, to } of staged.links) {
+    try {
       mkdirSync(dirname(join(root, path)), { recursive: true });
-      symlinkSync(to, join(root, path));
-    });
+      symlinkSync(Buffer.from(to), join(root, path));
+    } catch (error) {
+      problems.push(serializeError(toScanError(error, path)));
+    }
   }
-  return { target, contents, pointers, problems };
+  return problems;
 }
 
 export interface LfsOptions {
