@@ -8,7 +8,7 @@ export interface LfsPointer {
 }
 
 /** The specification's limit. */
-const MAX_POINTER_BYTES = 1024;
+export const MAX_POINTER_BYTES = 1024;
 
 export function mayBePointer(entry: TreeEntry): boolean {
   const isFile = entry.mode === '100644' || entry.mode === '100755';

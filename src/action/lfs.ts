@@ -9,7 +9,7 @@ import { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ScanError } from '../errors.ts';
 import { type Git, gitArguments } from './git.ts';
-import type { LfsPointer } from './lfs-pointer.ts';
+import { type LfsPointer, MAX_POINTER_BYTES } from './lfs-pointer.ts';
 
 /** git-lfs asks for one object a call; a complaint longer than this says nothing more. */
 const MAX_COMPLAINT_CHARACTERS = 300;
@@ -32,7 +32,10 @@ class Measured extends Transform {
     this.byteLength += chunk.length;
     if (this.byteLength > this.#maxBytes) {
       done(
-        new ScanError('E_FORMAT', `more than the ${this.#maxBytes} bytes that the pointer says`),
+        new ScanError(
+          'E_FORMAT',
+          `more than ${this.#maxBytes} bytes came, which is more than the pointer says`,
+        ),
       );
       return;
     }
@@ -75,7 +78,8 @@ export async function fetchObject(git: Git, pointer: LfsPointer, file: string): 
   child.stdin.end(
     `version https://git-lfs.github.com/spec/v1\noid sha256:${pointer.sha256}\nsize ${pointer.byteLength}\n`,
   );
-  const measured = new Measured(pointer.byteLength);
+  // Where it fails, git-lfs says the pointer again, which may be longer than the file.
+  const measured = new Measured(Math.max(pointer.byteLength, MAX_POINTER_BYTES));
   try {
     await pipeline(child.stdout, measured, createWriteStream(file, { flags: 'wx' }));
     const code = await ended;
