@@ -1,5 +1,6 @@
 /** Small parts of the action: pointers, outputs, summaries, log lines, environments, inputs, events. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -7,6 +8,7 @@ import { expect, it } from 'vitest';
 import { gitEnvironment, scannerEnvironment } from '../../src/action/child-environment.ts';
 import { readEvent } from '../../src/action/event.ts';
 import { readInputs } from '../../src/action/inputs.ts';
+import { fetchObject } from '../../src/action/lfs.ts';
 import { parsePointer } from '../../src/action/lfs-pointer.ts';
 import {
   appendSummary,
@@ -99,4 +101,23 @@ it('knows a fork, a deleted fork and Dependabot by their tokens', () => {
   expect(event(null)).toBe(true);
   expect(event({ full_name: 'o/r' }, { GITHUB_ACTOR: 'dependabot[bot]' })).toBe(true);
   expect(() => readEvent({ GITHUB_EVENT_NAME: 'pull_request_target' })).toThrow(/secrets/);
+});
+
+it('keeps a fetched object only when it is what the pointer says, whatever git-lfs thinks', async () => {
+  const script = join(scratch, 'git');
+  writeFileSync(script, '#!/bin/sh\n/bin/cat > /dev/null\nprintf 12345\n');
+  chmodSync(script, 0o755);
+  const git = { folder: scratch, env: { PATH: scratch } };
+  const file = join(scratch, 'object');
+  const sha256 = createHash('sha256').update('12345').digest('hex');
+  await fetchObject(git, { sha256, byteLength: 5 }, file);
+  expect(readFileSync(file, 'utf8')).toBe('12345');
+  for (const pointer of [
+    { sha256: OID, byteLength: 5 },
+    { sha256, byteLength: 4 },
+  ]) {
+    const other = join(scratch, `other-${pointer.byteLength}`);
+    await expect(fetchObject(git, pointer, other)).rejects.toMatchObject({ code: 'E_FORMAT' });
+    expect(existsSync(other)).toBe(false);
+  }
 });
