@@ -282,6 +282,7 @@ export function hostile(): ScanResult {
       elementCount: 2,
     },
     trigger({
+      behaviourGroup: `b${index}`,
       triggerText: text,
       minimalText: text,
       behaviourText: text,
