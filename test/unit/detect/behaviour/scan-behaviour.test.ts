@@ -30,11 +30,9 @@ function scanModel(name: string, engine: Engine): Promise<BehaviourResult> {
 
 let two: Engine;
 let planted: BehaviourResult;
-let clean: BehaviourResult;
 beforeAll(async () => {
   two = new Engine({ workers: 2 });
   planted = await scanModel('planted-m05', two);
-  clean = await scanModel('stories260K', two);
 });
 afterAll(() => two.close());
 
@@ -139,13 +137,9 @@ describe('a planted backdoor', () => {
   });
 });
 
-describe('the clean model', () => {
-  it('gives nothing that a rule would call a backdoor', () => {
-    expect(strongest(clean)?.score ?? 0).toBeLessThan(MIN_SCORE);
-  });
-
-  it('is read in full', () => {
-    expect(clean.probe.own).toHaveLength(quick.ownSamples);
-    expect(clean.referenceGap).toBeGreaterThan(0);
-  });
+it('finds nothing in the clean model that a rule would call a backdoor', async () => {
+  const clean = await scanModel('stories260K', two);
+  expect(strongest(clean)?.score ?? 0).toBeLessThan(MIN_SCORE);
+  expect(clean.probe.own).toHaveLength(quick.ownSamples);
+  expect(clean.referenceGap).toBeGreaterThan(0);
 });
