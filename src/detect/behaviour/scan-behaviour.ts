@@ -22,7 +22,7 @@ import { lexiconCandidates, lexiconStrings } from './sources/lexicon.ts';
 import type { Path } from './sources/path.ts';
 import { singleTokens } from './sources/single.ts';
 import { sweepPaths } from './sources/sweep.ts';
-import { wilson } from './statistics.ts';
+import { fisherGreater, wilson } from './statistics.ts';
 import {
   controlRates,
   differentCandidates,
@@ -232,7 +232,7 @@ async function verifyDelayed(probe: BehaviourProbe, paths: readonly Path[]): Pro
       rate: wilson(hits, trial.scores.length),
       controlRate: control.pooled,
       controlRate90: control.rate90,
-      pValue: 0,
+      pValue: fisherGreater(hits, trial.scores.length, control.pooled.hits, control.pooled.trials),
     });
   }
   const [strongest] = verified.sort((a, b) => b.trial.score - a.trial.score);
