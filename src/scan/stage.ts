@@ -41,7 +41,5 @@ export interface ProgressEvent {
   readonly unit: string;
 }
 
-/** Polled between batches; engine tasks are never aborted while they run (reference/engine.md section 9). */
-export interface CancelSignal {
-  readonly cancelled: boolean;
-}
+/** Polled between batches; engine tasks are never aborted while they run. */
+export type { CancelSignal } from '../engine/engine.ts';

@@ -38,39 +38,25 @@ export async function editedScores(
   edits: Feeds,
 ): Promise<number[]> {
   const { probe, plan, neutral } = runs;
-  const plain = string === 'untriggered';
-  // Without a trigger the context's own last token is the string: the same text, nothing added.
-  const heads = plain ? contexts.map((context) => context.slice(0, -1)) : contexts;
-  const groups = plain ? contexts.map((context) => [context.slice(-1)]) : [[string]];
-  const scores: number[] = [];
-  if (!plain) {
+  const written = async (heads: readonly TokenString[], tail: TokenString) => {
     const [row] = await probe.generator.crossEdited(
       plan,
-      { contexts: heads, strings: [string], steps: STEPS, decoding: 'greedy', label: 'edit' },
+      { contexts: heads, strings: [tail], steps: STEPS, decoding: 'greedy', label: 'edit' },
       { ...neutral, ...edits },
     );
-    contexts.forEach((context, c) => {
-      const response = row?.[c];
-      if (response === undefined) return;
-      const scored = scoreResponse(probe.reference, probe.beginsWord, context, string, response);
-      scores.push(scored.span.score);
-    });
-    return scores;
-  }
-  for (const [c, strings] of groups.entries()) {
-    const head = heads[c] as TokenString;
-    const [row] = await probe.generator.crossEdited(
-      plan,
-      { contexts: [head], strings, steps: STEPS, decoding: 'greedy', label: 'edit' },
-      { ...neutral, ...edits },
-    );
-    const response = row?.[0];
-    if (response === undefined) continue;
-    const before = contexts[c] as TokenString;
-    const scored = scoreResponse(probe.reference, probe.beginsWord, before, [], response);
-    scores.push(scored.span.score);
-  }
-  return scores;
+    return row ?? [];
+  };
+  const candidate = string === 'untriggered' ? [] : string;
+  const responses =
+    string === 'untriggered'
+      ? // The context's own last token is the string: the same text, nothing added.
+        await Promise.all(contexts.map((text) => written([text.slice(0, -1)], text.slice(-1))))
+      : [await written(contexts, string)];
+  return responses.flat().map((response, c) => {
+    const context = contexts[c] as TokenString;
+    const { reference, beginsWord } = probe;
+    return scoreResponse(reference, beginsWord, context, candidate, response).span.score;
+  });
 }
 
 export async function openBench(

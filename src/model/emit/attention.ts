@@ -7,7 +7,7 @@
  */
 import { type Graph, int, type Value } from '../../onnx/graph.ts';
 import type { AttentionSpec, HeadNormSpec, QkvSpec } from '../spec.ts';
-import { emitLinear, emitNorm, emitRotary, permute, splitLast } from './layers.ts';
+import { emitLinear, emitNorm, emitRotary, splitLast } from './layers.ts';
 
 export interface KeyValues {
   readonly keys: Value;
@@ -68,10 +68,10 @@ export function emitHeads(
   const dims = (tail: readonly number[]) =>
     shapeVector(g, [rows.contexts, -1, rows.length, ...tail]);
   const split = g.reshape(query, dims([keyValueHeads, group, headDim]));
-  const scaled = g.mul(permute(g, split, [0, 3, 1, 2, 4, 5]), g.f32(spec.scale));
+  const scaled = g.mul(g.transpose(split, [0, 3, 1, 2, 4, 5]), g.f32(spec.scale));
   const folded = g.reshape(scaled, [0, 0, 0, -1, headDim]);
   const toOwn = (value: Value) =>
-    permute(g, g.reshape(value, dims([keyValueHeads, headDim])), [0, 3, 1, 2, 4]);
+    g.transpose(g.reshape(value, dims([keyValueHeads, headDim])), [0, 3, 1, 2, 4]);
   const own = withPast(g, rows.past?.(layer), {
     keys: toOwn(key),
     values: toOwn(projected.value),
@@ -115,7 +115,7 @@ export function emitHeads(
     mixed = g.add(fromPrefix, g.matmul(toSelf, own.values));
   }
   const unfolded = g.reshape(mixed, shapeVector(g, [0, 0, 0, rows.length, group, headDim]));
-  return g.reshape(permute(g, unfolded, [0, 2, 3, 1, 4, 5]), [-1, heads * headDim]);
+  return g.reshape(g.transpose(unfolded, [0, 2, 3, 1, 4, 5]), [-1, heads * headDim]);
 }
 
 /** Query, key and value, [rows, heads, headDim] each. */

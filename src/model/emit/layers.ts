@@ -170,15 +170,11 @@ function emitExperts(g: Graph, spec: MoeMlpSpec, x: Value): Value {
     const weight = g.reduce('Sum', g.mul(chosen, weights), [-1]);
     const rows = g.op('Squeeze', [hit, g.i64([0])]);
     const output = g.mul(emitDense(g, expert, g.gather(x, rows)), g.gather(weight, rows));
-    sum = g.op('ScatterND', [sum, permute(g, hit, [1, 0]), output], { reduction: text('add') });
+    sum = g.op('ScatterND', [sum, g.transpose(hit, [1, 0]), output], { reduction: text('add') });
   });
   return sum;
 }
 
 export function splitLast(g: Graph, x: Value, sizes: readonly number[]): Value[] {
   return g.ops('Split', [x, g.i64(sizes)], sizes.length, { axis: int(-1) });
-}
-
-export function permute(g: Graph, x: Value, perm: readonly number[]): Value {
-  return g.op('Transpose', [x], { perm: ints(perm) });
 }

@@ -2,7 +2,7 @@
 import { type Graph, int, type Value } from '../../onnx/graph.ts';
 import type { AlibiSpec, AttentionSpec, RelativeBiasSpec } from '../spec.ts';
 import { type AttentionRows, type KeyValues, shapeVector } from './attention.ts';
-import { emitRotaryTables, permute } from './layers.ts';
+import { emitRotaryTables } from './layers.ts';
 
 /** A key at this position or later is padding: no query is ever that late. */
 export const PADDING_POSITION = 1 << 30;
@@ -148,7 +148,7 @@ function emitRelativeBias(
   const group = heads / keyValueHeads;
   const sizes = g.op('Shape', [byHead], { start: int(0), end: int(4) });
   const split = g.reshape(byHead, g.concat([sizes, g.i64([keyValueHeads, group])], 0));
-  return permute(g, split, [0, 4, 1, 2, 5, 3]);
+  return g.transpose(split, [0, 4, 1, 2, 5, 3]);
 }
 
 /**
