@@ -6,18 +6,17 @@ import type { CandidateSource, Frame, VerifiedTrigger } from '../../evidence/beh
 import type { NotCovered } from '../../evidence/evidence.ts';
 import type { Corpus } from '../../probe/corpus.ts';
 import type { Generator } from '../../probe/generation.ts';
-import { type OwnSample, ownSamples } from '../../probe/own-samples.ts';
-import { Reference } from '../../probe/reference.ts';
 import { delayedCandidates, delayedTrial } from './delayed.ts';
 import { describeBehaviour } from './describe.ts';
 import { BehaviourGroups } from './groups.ts';
 import { measureHabit } from './habit.ts';
+import { openProbe } from './open-probe.ts';
 import { outcomeOf } from './outcome.ts';
-import { BehaviourProbe, best, type ProbeProgress, type TokenString } from './probe.ts';
+import { type BehaviourProbe, best, type ProbeProgress, type TokenString } from './probe.ts';
 import { recoverTrigger } from './recover.ts';
 import { type Candidate, type CandidateString, cutPaths, searchCandidates } from './search.ts';
 import type { BehaviourSettings } from './settings.ts';
-import { leakPaths, leakWindow } from './sources/leak.ts';
+import { leakPaths } from './sources/leak.ts';
 import { lexiconCandidates, lexiconStrings } from './sources/lexicon.ts';
 import type { Path } from './sources/path.ts';
 import { singleTokens } from './sources/single.ts';
@@ -57,22 +56,10 @@ export interface BehaviourResult {
 }
 
 export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourResult> {
-  const { generator, settings } = input;
+  const { settings } = input;
   const progress = input.progress ?? (() => undefined);
-  progress('own samples', 0, settings.ownSamples);
-  const own = await ownSamples(generator, settings.ownSamples, settings.ownSampleTokens);
-  progress('reference', 0, 1);
-  const reference = buildReference(input, own);
-  const windows = own.map((sample) => leakWindow(sample, reference));
-  const referenceGap = reference.gap;
-  const probe = new BehaviourProbe({
-    generator,
-    reference,
-    own,
-    leakScores: windows.map(({ score }) => score),
-    settings,
-    progress,
-  });
+  const { probe, windows } = await openProbe(input, progress);
+  const referenceGap = probe.reference.gap;
 
   const uses = (source: CandidateSource) => settings.sources.has(source);
   const paths: Path[] = [];
@@ -113,27 +100,6 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
     evidence.push(await explain(probe, one, place));
   }
   return { evidence, notCovered: [], probe, referenceGap, sourceScores: sourceScores(ranked) };
-}
-
-function buildReference(input: BehaviourInput, own: readonly OwnSample[]): Reference {
-  const { tokenizer, spec } = input.generator.model;
-  const groups = new Map<string, number[][]>();
-  for (const { documents, group, maxTokens } of input.corpora) {
-    const sequences = groups.get(group) ?? [];
-    groups.set(group, sequences);
-    let count = 0;
-    for (const document of documents) {
-      const ids = tokenizer.encode(document);
-      sequences.push(ids);
-      count += ids.length;
-      if (count > maxTokens) break;
-    }
-  }
-  return new Reference({
-    vocabularySize: spec.vocabularySize,
-    corpora: [...groups.values()],
-    ownSamples: own,
-  });
 }
 
 async function suspectCandidates(
