@@ -3,6 +3,7 @@ import type { EvidenceBase, Rate } from './evidence.ts';
 
 export type CandidateSource =
   | 'leak'
+  | 'motif'
   | 'sweep'
   | 'single'
   | 'lexicon'

@@ -3,10 +3,10 @@ import type { Corpus } from '../../probe/corpus.ts';
 import type { Generator } from '../../probe/generation.ts';
 import { type OwnSample, ownSamples } from '../../probe/own-samples.ts';
 import { Reference } from '../../probe/reference.ts';
-import type { Span } from './certainty.ts';
+import { bestWindow, type Span } from './certainty.ts';
 import { BehaviourProbe, type ProbeProgress } from './probe.ts';
 import type { BehaviourSettings } from './settings.ts';
-import { leakWindow } from './sources/leak.ts';
+import { leakExcess } from './sources/leak.ts';
 
 export interface ProbeInput {
   readonly generator: Generator;
@@ -17,6 +17,8 @@ export interface ProbeInput {
 
 export interface OpenedProbe {
   readonly probe: BehaviourProbe;
+  /** Unexplained certainty of each own sample's tokens, nats. */
+  readonly excess: readonly Float32Array[];
   /** Best unexplained window of each own sample. */
   readonly windows: readonly Span[];
 }
@@ -27,10 +29,11 @@ export async function openProbe(input: ProbeInput, progress: ProbeProgress): Pro
   const own = await ownSamples(generator, settings.ownSamples, settings.ownSampleTokens);
   progress('reference', 0, 1);
   const reference = buildReference(input, own);
-  const windows = own.map((sample) => leakWindow(sample, reference));
+  const excess = own.map((sample) => leakExcess(sample, reference));
+  const windows = excess.map((values) => bestWindow(values));
   const leakScores = windows.map(({ score }) => score);
   const parts = { generator, reference, own, leakScores, settings, progress };
-  return { probe: new BehaviourProbe(parts), windows };
+  return { probe: new BehaviourProbe(parts), excess, windows };
 }
 
 function buildReference(input: ProbeInput, own: readonly OwnSample[]): Reference {

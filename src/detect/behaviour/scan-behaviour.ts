@@ -18,6 +18,7 @@ import { type Candidate, type CandidateString, cutPaths, searchCandidates } from
 import type { BehaviourSettings } from './settings.ts';
 import { leakPaths } from './sources/leak.ts';
 import { lexiconCandidates, lexiconStrings } from './sources/lexicon.ts';
+import { motifPaths } from './sources/motif.ts';
 import type { Path } from './sources/path.ts';
 import { singleTokens } from './sources/single.ts';
 import { sweepPaths } from './sources/sweep.ts';
@@ -58,12 +59,13 @@ export interface BehaviourResult {
 export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourResult> {
   const { settings } = input;
   const progress = input.progress ?? (() => undefined);
-  const { probe, windows } = await openProbe(input, progress);
+  const { probe, excess, windows } = await openProbe(input, progress);
   const referenceGap = probe.reference.gap;
 
   const uses = (source: CandidateSource) => settings.sources.has(source);
   const paths: Path[] = [];
   if (uses('leak')) paths.push(...leakPaths(probe, windows));
+  if (uses('motif')) paths.push(...motifPaths(probe, excess));
   if (uses('sweep')) paths.push(...(await sweepPaths(probe)));
   const strong: Candidate[] = [];
   if (uses('lexicon')) {

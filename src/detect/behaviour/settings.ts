@@ -14,6 +14,7 @@ export interface BehaviourSettings {
   readonly sweepTokens: number;
   readonly sweepKeep: number;
   readonly leakKeep: number;
+  readonly motifKeep: number;
   readonly singleKeep: number;
   readonly lexiconWords: number;
   readonly lexiconKeep: number;
@@ -29,6 +30,7 @@ export interface BehaviourSettings {
 
 const ALL_SOURCES: ReadonlySet<CandidateSource> = new Set<CandidateSource>([
   'leak',
+  'motif',
   'sweep',
   'single',
   'lexicon',
@@ -47,6 +49,7 @@ const STANDARD: BehaviourSettings = {
   sweepTokens: 2000,
   sweepKeep: 10,
   leakKeep: 12,
+  motifKeep: 12,
   singleKeep: 12,
   lexiconWords: 5000,
   lexiconKeep: 24,
@@ -68,6 +71,7 @@ const QUICK: BehaviourSettings = {
   sweepTokens: 1000,
   sweepKeep: 6,
   leakKeep: 8,
+  motifKeep: 6,
   singleKeep: 0,
   lexiconWords: 800,
   lexiconKeep: 8,
@@ -84,6 +88,7 @@ const DEEP: BehaviourSettings = {
   sweepContexts: 12,
   sweepKeep: 24,
   leakKeep: 32,
+  motifKeep: 32,
   singleKeep: 24,
   lexiconWords: 15_000,
   lexiconKeep: 48,

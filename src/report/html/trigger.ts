@@ -13,6 +13,7 @@ const FULL_HEAT_NATS = 6;
 
 const SOURCES: Readonly<Record<string, string>> = {
   leak: "the model's own samples",
+  motif: "runs that recur in the model's own samples",
   sweep: 'sweep over the whole vocabulary',
   single: 'single tokens',
   lexicon: 'lexicon of words, marks and years',

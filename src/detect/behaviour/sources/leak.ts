@@ -5,7 +5,7 @@
  */
 import type { OwnSample } from '../../../probe/own-samples.ts';
 import type { Reference } from '../../../probe/reference.ts';
-import { bestWindow, excesses, type Span } from '../certainty.ts';
+import { excesses, type Span } from '../certainty.ts';
 import type { BehaviourProbe } from '../probe.ts';
 import { distinctPaths, type Path } from './path.ts';
 
@@ -13,8 +13,8 @@ import { distinctPaths, type Path } from './path.ts';
 const MIN_LOG_PROBABILITY = -1.2;
 const LEAD_TOKENS = 12;
 
-/** The best unexplained window of one sample. */
-export function leakWindow(sample: OwnSample, reference: Reference): Span {
+/** Unexplained certainty of one sample's tokens, nats; what was chance and not knowledge counts only against it. */
+export function leakExcess(sample: OwnSample, reference: Reference): Float32Array {
   const logReference = reference.logProbabilities(sample.tokens, 0, 0);
   const values = excesses(sample.probabilities, logReference);
   for (let t = 0; t < values.length; t++) {
@@ -22,7 +22,7 @@ export function leakWindow(sample: OwnSample, reference: Reference): Span {
       values[t] = Math.min(0, values[t] as number);
     }
   }
-  return bestWindow(values);
+  return values;
 }
 
 export function leakPaths(probe: BehaviourProbe, windows: readonly Span[]): Path[] {
