@@ -11,6 +11,7 @@ import { LEVELS, thresholdValue } from '../judge/rule.ts';
 import { readYaml } from '../judge/yaml-source.ts';
 import { FORMAT_NAMES } from '../report/formats.ts';
 import { SARIF_PROFILES } from '../report/report.ts';
+import { bytesOf } from './option-parsers.ts';
 
 export const CONFIG_NAME = 'narrowfire.yaml';
 
@@ -47,6 +48,11 @@ export const configFile = z.strictObject({
   profile: z.enum(PROFILES).optional(),
   device: z.enum(DEVICES).optional(),
   workers: z.int().min(1).max(1024).optional(),
+  memory: z
+    .string()
+    .refine((text) => bytesOf(text) !== undefined, 'must be a size such as 800MB or 4GiB')
+    .optional()
+    .describe('Most memory for running the model, such as 4GB.'),
   seed: z.int().min(0).optional(),
   budget: z.string().optional().describe('Wall-clock limit such as 90s or 5m.'),
   base: z.string().optional().describe('Base model folder, relative to this file.'),

@@ -4,22 +4,24 @@ import { basename, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { chooseDevice, type DeviceChoice } from '../engine/device.ts';
 import { Engine } from '../engine/engine.ts';
+import { onEngine } from '../engine/open-graph.ts';
 import { ScanError } from '../errors.ts';
 import { loadDictionaries, trainQuickDictionaries } from '../interpret/site-dictionaries.ts';
 import { type TextWindows, textWindows } from '../interpret/text-windows.ts';
 import type { Site } from '../model/graphs/activations.ts';
+import { workersWithin } from '../model/layer-groups.ts';
 import { type Model, openModel } from '../model/open-model.ts';
 import { resolvePlace } from '../model/site-names.ts';
 import type { SiteDictionary } from '../sae/corpus-pass.ts';
-import { onEngine } from '../sae/runner.ts';
 import { DEVICES } from './config.ts';
 import type { Io } from './io.ts';
-import { collect, wholeNumber } from './option-parsers.ts';
+import { byteSize, collect, wholeNumber } from './option-parsers.ts';
 import { ProgressLine } from './progress.ts';
 
 export interface ModelRunFlags {
   readonly device: DeviceChoice;
   readonly workers?: number;
+  readonly memory?: number;
   readonly seed: number;
   readonly progress: boolean;
   readonly json?: boolean;
@@ -37,6 +39,11 @@ export function addModelRunOptions(command: Command): Command {
       new Option('--device <name>', 'where the model runs').choices(DEVICES).default('cpu'),
     )
     .option('--workers <n>', 'worker threads', wholeNumber(1))
+    .option(
+      '--memory <size>',
+      'most memory to use; a larger model reads --corpus in groups of layers',
+      byteSize,
+    )
     .option('--seed <n>', 'seed of every random choice', wholeNumber(0), 0)
     .option('--json', 'print JSON')
     .option('--no-progress', 'no progress on stderr');
@@ -81,14 +88,16 @@ export async function withModel<T>(
 ): Promise<T> {
   const model = openModel(resolve(io.cwd, folder));
   const device = await chooseDevice(flags.device);
-  const workers = flags.workers ?? Math.max(1, availableParallelism());
+  const memoryBytes = flags.memory;
+  const asked = flags.workers ?? availableParallelism();
+  const workers = workersWithin(model.spec, asked, memoryBytes);
   const progress = new ProgressLine({
     write: io.stderr,
     columns: io.columns,
     clock: () => performance.now(),
   });
   const shows = flags.progress && io.stderrIsTty && io.env['CI'] === undefined;
-  const engine = new Engine({ workers, device });
+  const engine = new Engine({ workers, device, ...(memoryBytes !== undefined && { memoryBytes }) });
   try {
     const result = await use({
       model,

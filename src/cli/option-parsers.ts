@@ -32,11 +32,16 @@ const BYTE_UNITS: Readonly<Record<string, number>> = {
   gib: 2 ** 30,
 };
 
-/** Bytes from `512MB`, `1.5GiB` or a plain number. */
-export function byteSize(text: string): number {
+/** Bytes from `512MB`, `1.5GiB` or a plain number; undefined for anything else. */
+export function bytesOf(text: string): number | undefined {
   const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
   const factor = unit === '' ? 1 : BYTE_UNITS[unit.toLowerCase()];
   const bytes = Number(number) * (factor ?? Number.NaN);
-  if (number !== '' && Number.isFinite(bytes) && bytes >= 1) return Math.floor(bytes);
+  return number !== '' && Number.isFinite(bytes) && bytes >= 1 ? Math.floor(bytes) : undefined;
+}
+
+export function byteSize(text: string): number {
+  const bytes = bytesOf(text);
+  if (bytes !== undefined) return bytes;
   throw new InvalidArgumentError('It must be a size such as 800MB or 4GiB.');
 }

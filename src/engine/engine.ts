@@ -10,6 +10,7 @@ import { deserializeError, ScanError } from '../errors.ts';
 import { type EncodedGraph, encodeGraph } from '../onnx/encode.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { compiledEntry } from './entry-point.ts';
+import { inOrder } from './in-order.ts';
 import type { Device, Feeds, Outputs, SessionOptions } from './session.ts';
 import type { Job, JobResult } from './worker.ts';
 
@@ -21,26 +22,32 @@ export interface EngineOptions {
   readonly workers: number;
   readonly device?: Device;
   readonly cancel?: CancelSignal;
+  /** Bound on the process's resident memory: a worker then keeps one model graph open, not several. */
+  readonly memoryBytes?: number;
 }
 
 /** A graph that the engine's workers can run; sessions are opened where and when they are needed. */
 export interface Plan {
   readonly number: number;
+  /** Its bytes are shared with the workers: a graph may carry a dictionary, and goes along with every job. */
   readonly graph: EncodedGraph;
 }
 
 export class Engine implements AsyncDisposable {
   readonly workers: number;
   readonly device: Device;
+  readonly memoryBytes: number | undefined;
   /** CPU time spent inside sessions, microseconds. */
   cpuMicroseconds = 0;
   readonly #pool: Piscina;
   readonly #cancel: CancelSignal;
-  #plans = 0;
+  readonly #plans = new WeakMap<Graph, Plan>();
+  #planned = 0;
 
   constructor(options: EngineOptions) {
     this.workers = options.workers;
     this.device = options.device ?? 'cpu';
+    this.memoryBytes = options.memoryBytes;
     this.#cancel = options.cancel ?? { cancelled: false };
     this.#pool = new Piscina({
       filename: compiledEntry('engine/worker'),
@@ -52,15 +59,29 @@ export class Engine implements AsyncDisposable {
     });
   }
 
+  /** Jobs under way or waiting at once in `runAll`: enough that no worker waits for its next one. */
+  get inFlight(): number {
+    return this.workers + 2;
+  }
+
+  /** The same graph gives the same plan, and so the same sessions. */
   plan(graph: Graph): Plan {
-    return { number: this.#plans++, graph: encodeGraph(graph) };
+    const known = this.#plans.get(graph);
+    if (known !== undefined) return known;
+    const encoded = encodeGraph(graph);
+    const model = new Uint8Array(new SharedArrayBuffer(encoded.model.byteLength));
+    model.set(encoded.model);
+    const plan = { number: this.#planned++, graph: { ...encoded, model } };
+    this.#plans.set(graph, plan);
+    return plan;
   }
 
   /** @throws ScanError `E_INTERRUPTED` after cancellation, `E_ENGINE`, `E_DEVICE`, `E_WORKER` */
   async run(plan: Plan, feeds: Feeds): Promise<Outputs> {
     if (this.#cancel.cancelled) throw new ScanError('E_INTERRUPTED', 'the scan was cancelled');
     const options: SessionOptions = { device: this.device };
-    const job: Job = { plan: plan.number, graph: plan.graph, options, feeds };
+    const alone = this.memoryBytes !== undefined;
+    const job: Job = { plan: plan.number, graph: plan.graph, options, feeds, alone };
     let result: JobResult;
     try {
       result = await this.#pool.run(job);
@@ -72,34 +93,13 @@ export class Engine implements AsyncDisposable {
     return result.outputs;
   }
 
-  /**
-   * Runs jobs with bounded look-ahead, so that a long list of feeds is never in memory at once.
-   * Results arrive at `receive` in the order of the jobs.
-   */
-  async runAll(
+  /** Results arrive at `receive` in the order of the jobs; the list of jobs is never in memory at once. */
+  runAll(
     plan: Plan,
     jobs: Iterable<Feeds>,
     receive: (outputs: Outputs, index: number) => void,
   ): Promise<void> {
-    const waiting: Promise<Outputs>[] = [];
-    let received = 0;
-    try {
-      for (const feeds of jobs) {
-        const running = this.run(plan, feeds);
-        // It may fail while an earlier one is still awaited; a rejection that nobody awaits yet would end the process.
-        running.catch(() => undefined);
-        waiting.push(running);
-        if (waiting.length > this.workers + 1) {
-          receive(await (waiting.shift() as Promise<Outputs>), received++);
-        }
-      }
-      while (waiting.length > 0) {
-        receive(await (waiting.shift() as Promise<Outputs>), received++);
-      }
-    } finally {
-      // After a failure the others still run to their end: nothing may be left in flight.
-      await Promise.allSettled(waiting);
-    }
+    return inOrder(jobs, (feeds) => this.run(plan, feeds), this.inFlight, receive);
   }
 
   /** Waits for running jobs, then ends the threads. */

@@ -9,6 +9,8 @@ export interface Job {
   readonly graph: EncodedGraph;
   readonly options: SessionOptions;
   readonly feeds: Feeds;
+  /** Close every other session that maps weights first: what bounds memory. */
+  readonly alone: boolean;
 }
 
 export type JobResult =
@@ -18,8 +20,13 @@ export type JobResult =
 /** Sessions own arenas and copies of small constants; more plans than this are never in use at once. */
 const MAX_SESSIONS = 16;
 
+interface Kept {
+  readonly mapsFiles: boolean;
+  readonly opening: Promise<Session>;
+}
+
 /** In order of last use. */
-const sessions = new Map<number, Promise<Session>>();
+const sessions = new Map<number, Kept>();
 
 /** piscina calls it by name; errors come back as data so that their code survives the thread border. */
 export async function runJob(job: Job): Promise<JobResult> {
@@ -38,18 +45,20 @@ export async function runJob(job: Job): Promise<JobResult> {
   }
 }
 
-async function sessionFor({ plan, graph, options }: Job): Promise<Session> {
+async function sessionFor({ plan, graph, options, alone }: Job): Promise<Session> {
+  const { mapsFiles } = graph;
   const known = sessions.get(plan);
   sessions.delete(plan);
-  const opening = known ?? Session.open(graph, options);
-  sessions.set(plan, opening);
+  if (alone && mapsFiles) {
+    const others = [...sessions].filter(([, kept]) => kept.mapsFiles);
+    for (const [number] of others) await close(number);
+  }
+  // The engine reads no shared memory.
+  const opening = known?.opening ?? Session.open({ ...graph, model: graph.model.slice() }, options);
+  sessions.set(plan, { mapsFiles, opening });
   if (sessions.size > MAX_SESSIONS) {
     const [oldest] = sessions.keys();
-    if (oldest !== undefined) {
-      const closing = sessions.get(oldest);
-      sessions.delete(oldest);
-      await (await closing)?.close();
-    }
+    if (oldest !== undefined) await close(oldest);
   }
   try {
     return await opening;
@@ -57,4 +66,10 @@ async function sessionFor({ plan, graph, options }: Job): Promise<Session> {
     sessions.delete(plan);
     throw thrown;
   }
+}
+
+async function close(plan: number): Promise<void> {
+  const closing = sessions.get(plan)?.opening;
+  sessions.delete(plan);
+  await (await closing)?.close();
 }

@@ -69,12 +69,23 @@ export interface Coverage {
   readonly notCovered: readonly NotCovered[];
 }
 
+/** What running the model was planned to need; it depends on the bound and the threads, so only a bounded scan states it. */
+export interface MemoryStatement {
+  readonly boundBytes: number;
+  /** Most resident memory of the process that runs the model. */
+  readonly peakBytes: number;
+  readonly workers: number;
+  /** Groups of layers that run one after another; 1 is the whole model. */
+  readonly layerGroups: number;
+}
+
 /** Seconds are left out of every byte-compared report unless asked for. */
 export interface Cost {
   readonly tokens: number;
   readonly seconds?: number;
   readonly cpuSeconds?: number;
   readonly device: string;
+  readonly memory?: MemoryStatement;
 }
 
 export interface ArtifactFile {

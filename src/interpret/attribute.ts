@@ -1,11 +1,12 @@
 /** Which features carry a response: every feature that fires is taken out alone, against features that do not fire. */
+
+import type { OpenGraph } from '../engine/open-graph.ts';
 import { ScanError } from '../errors.ts';
 import { siteName } from '../model/graphs/activations.ts';
 import type { Model } from '../model/open-model.ts';
 import { attributeFeatures, type FeatureRef, ResponseScorer } from '../sae/attribution.ts';
 import { runCorpus, type SiteDictionary } from '../sae/corpus-pass.ts';
 import type { FeatureEdit } from '../sae/edits.ts';
-import type { OpenGraph } from '../sae/runner.ts';
 import { firingRows, firingValues } from '../sae/sparse-run.ts';
 import { EditedGenerator } from './edited-generation.ts';
 import { promptAndResponse, promptIds } from './prompts.ts';

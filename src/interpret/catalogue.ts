@@ -1,4 +1,6 @@
 /** A catalogue of features for people: what each fires on, what almost sets it off, and what it makes likelier. */
+
+import { type OpenGraph, openHere } from '../engine/open-graph.ts';
 import { f32Output, floats, i64Output } from '../engine/session.ts';
 import { emitLogits } from '../model/emit/forward.ts';
 import type { Model } from '../model/open-model.ts';
@@ -6,7 +8,6 @@ import type { ModelSpec } from '../model/spec.ts';
 import { Graph, int } from '../onnx/graph.ts';
 import type { SiteRun } from '../sae/corpus-pass.ts';
 import { type Dictionary, featureVectors } from '../sae/dictionary.ts';
-import { type OpenGraph, openHere } from '../sae/runner.ts';
 import { firingRows, firingValues, windowOf } from '../sae/sparse-run.ts';
 import { CorpusIndex, type FeatureProfile, profileFeatures } from '../sae/statistics.ts';
 

@@ -3,10 +3,11 @@
  * Noising (the other prompt's value in the clean run) shows what is necessary, denoising what is sufficient; the
  * whole set is then held against random sets of the same size. Effects are shares of the clean-corrupt difference.
  */
+
+import type { OpenGraph } from '../engine/open-graph.ts';
 import { ScanError } from '../errors.ts';
 import type { Model } from '../model/open-model.ts';
 import { Random } from '../random.ts';
-import type { OpenGraph } from '../sae/runner.ts';
 import { type Component, componentName, componentsOf, PatchRunner } from './patching.ts';
 import { type PromptPair, promptAndResponse, promptIds } from './prompts.ts';
 

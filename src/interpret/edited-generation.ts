@@ -1,11 +1,12 @@
 /** Greedy continuations of prompts, each under its own change of features. */
+
+import { type OpenedGraph, type OpenGraph, openHere } from '../engine/open-graph.ts';
 import { floats, i64Output, ids } from '../engine/session.ts';
 import { siteName } from '../model/graphs/activations.ts';
 import { generateGraph } from '../model/graphs/generate.ts';
 import type { Model } from '../model/open-model.ts';
 import type { SiteDictionary } from '../sae/corpus-pass.ts';
 import { editVisitor, type FeatureEdit, featureFeeds } from '../sae/edits.ts';
-import { type OpenedGraph, type OpenGraph, openHere } from '../sae/runner.ts';
 import { promptIds } from './prompts.ts';
 
 const ROWS_PER_RUN = 32;

@@ -3,6 +3,8 @@
  * on another prompt (Meng et al. 2022; Heimersheim and Nanda 2024, "How to use and interpret activation patching").
  * All replacements of one prompt run as one batch.
  */
+
+import { type OpenedGraph, type OpenGraph, openHere } from '../engine/open-graph.ts';
 import { f32Output, floats, ids } from '../engine/session.ts';
 import { ScanError } from '../errors.ts';
 import { emitForward, emitLogits } from '../model/emit/forward.ts';
@@ -10,7 +12,6 @@ import { activationsGraph, plainBatch, type Site, siteName } from '../model/grap
 import type { ModelSpec } from '../model/spec.ts';
 import { type Graph, int, type Value } from '../onnx/graph.ts';
 import { editVisitor } from '../sae/edits.ts';
-import { type OpenedGraph, type OpenGraph, openHere } from '../sae/runner.ts';
 
 /** A part of the model whose output can be replaced alone. */
 export type Component =

@@ -1,8 +1,9 @@
 /** The strongest value of every feature in every prompt: what contrasts, monitors and red-team assessments read. */
+
+import type { OpenGraph } from '../engine/open-graph.ts';
 import { siteName } from '../model/graphs/activations.ts';
 import type { Model } from '../model/open-model.ts';
 import { runCorpus, type SiteDictionary } from '../sae/corpus-pass.ts';
-import type { OpenGraph } from '../sae/runner.ts';
 import { windowOf } from '../sae/sparse-run.ts';
 import { promptIds } from './prompts.ts';
 

@@ -4,6 +4,7 @@
  * attacks from ordinary prompts. Output level: how unusual the answer's wording is against answers to ordinary prompts.
  */
 import { wilson } from '../detect/behaviour/statistics.ts';
+import type { OpenGraph } from '../engine/open-graph.ts';
 import { ScanError } from '../errors.ts';
 import type { Rate } from '../evidence/evidence.ts';
 import { siteName } from '../model/graphs/activations.ts';
@@ -13,7 +14,6 @@ import { Random } from '../random.ts';
 import { attributeFeatures, densityMatched, ResponseScorer } from '../sae/attribution.ts';
 import type { SiteDictionary } from '../sae/corpus-pass.ts';
 import type { FeatureEdit } from '../sae/edits.ts';
-import type { OpenGraph } from '../sae/runner.ts';
 import { type ContrastedFeature, contrastFeatures, rankSum } from './contrast.ts';
 import { EditedGenerator } from './edited-generation.ts';
 import { type PromptFeatures, promptFeatures } from './prompt-features.ts';

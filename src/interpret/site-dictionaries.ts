@@ -1,10 +1,11 @@
 /** The dictionaries that a command works with: loaded from paths, or trained on the way. */
+
+import type { OpenGraph } from '../engine/open-graph.ts';
 import { ScanError } from '../errors.ts';
 import { type Site, siteName } from '../model/graphs/activations.ts';
 import type { Model } from '../model/open-model.ts';
 import type { SiteDictionary } from '../sae/corpus-pass.ts';
 import { findDictionaries, loadFound } from '../sae/formats/registry.ts';
-import type { OpenGraph } from '../sae/runner.ts';
 import { readActivations, trainDictionaries } from '../sae/train-model.ts';
 
 /** Enough to look into a small model; `sae train` makes better ones. */

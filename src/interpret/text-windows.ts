@@ -4,6 +4,7 @@ import { ScanError } from '../errors.ts';
 import type { Model } from '../model/open-model.ts';
 import { readCorpus } from '../probe/corpus.ts';
 import { Generator } from '../probe/generation.ts';
+import { planGeneration } from '../probe/generation-memory.ts';
 import { ownSamples } from '../probe/own-samples.ts';
 import { fixedWindows } from '../sae/train-model.ts';
 
@@ -57,7 +58,14 @@ async function ownWindows(
   const { bos } = model.tokenizer;
   const body = length - (bos === undefined ? 0 : 1);
   const count = Math.max(1, Math.floor(options.maxTokens / length));
-  const generator = new Generator(model, engine, { seed: options.seed, maxPositions: length + 1 });
+  const maxPositions = length + 1;
+  const { workers, memoryBytes } = engine;
+  const { rows } = planGeneration(model.spec, {
+    positions: maxPositions,
+    workers,
+    ...(memoryBytes !== undefined && { memoryBytes }),
+  });
+  const generator = new Generator(model, engine, { seed: options.seed, maxPositions, rows });
   const samples = await ownSamples(generator, count, body);
   const documents = samples.map(({ tokens }) => [...tokens]);
   return {

@@ -22,6 +22,8 @@ export interface EncodedGraph {
   readonly model: Uint8Array;
   /** Folder that external-data locations are relative to. */
   readonly externalRoot: string;
+  /** Whether it maps weights from files. */
+  readonly mapsFiles: boolean;
 }
 
 export function encodeGraph(graph: Graph): EncodedGraph {
@@ -30,6 +32,7 @@ export function encodeGraph(graph: Graph): EncodedGraph {
     model: encodeModel(graph),
     // A graph without weights opens no file, so any root will do.
     externalRoot: file === undefined ? '/' : parse(file).root,
+    mapsFiles: file !== undefined,
   };
 }
 

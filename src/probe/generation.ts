@@ -4,10 +4,12 @@
  */
 import type { Engine, Plan } from '../engine/engine.ts';
 import { type Feeds, f32Output, floats, i64Output, ids } from '../engine/session.ts';
+import { ScanError } from '../errors.ts';
 import type { SiteVisitor } from '../model/emit/forward.ts';
 import { generateGraph } from '../model/graphs/generate.ts';
 import type { Model } from '../model/open-model.ts';
 import type { Graph } from '../onnx/graph.ts';
+import { usualRows } from './generation-memory.ts';
 import { RandomStream } from './random.ts';
 
 export interface Response {
@@ -39,12 +41,12 @@ export interface GeneratorOptions {
   readonly seed: number;
   /** Longest context + string + steps that will be asked for. */
   readonly maxPositions?: number;
+  /** Most sequences in a batch; see `planGeneration`. */
+  readonly rows?: number;
 }
 
 const TEMPERATURE = 0.7;
 const BANNED = -1e30;
-/** Rows of logits in one batch, bytes: bounds memory at large vocabularies. */
-const MAX_LOGIT_BYTES = 64 * 1024 * 1024;
 
 export class Generator {
   readonly model: Model;
@@ -62,7 +64,7 @@ export class Generator {
     this.engine = engine;
     this.seed = options.seed;
     this.#maxPositions = Math.min(options.maxPositions ?? 512, model.spec.maxPositions);
-    this.#maxRows = Math.max(8, Math.min(256, MAX_LOGIT_BYTES / 4 / model.spec.vocabularySize));
+    this.#maxRows = options.rows ?? usualRows(model.spec);
     this.#bias = new Float32Array(model.spec.vocabularySize);
     for (const id of model.tokenizer.special) this.#bias[id] = BANNED;
   }
@@ -91,6 +93,7 @@ export class Generator {
 
   async #run(plan: Plan, request: CrossRequest, extra: Feeds): Promise<Response[][]> {
     const { contexts, strings, steps } = request;
+    checkLengths(contexts);
     const results: Response[][] = strings.map(() => []);
     const batches = [...this.#batches(contexts, strings)];
     const jobs = this.#crossJobs(request, batches, extra);
@@ -141,6 +144,7 @@ export class Generator {
     strings: readonly (readonly number[])[],
     steps: number,
   ): Promise<AgreedPath[]> {
+    checkLengths(contexts);
     const results: AgreedPath[] = [];
     const batches = [...this.#batches(contexts, strings, true)];
     const plan = this.#plan('agree');
@@ -230,6 +234,17 @@ export class Generator {
       }
     }
   }
+}
+
+/** Contexts are one block of keys and values, so they must be equally long. */
+function checkLengths(contexts: readonly (readonly number[])[]): void {
+  const lengths = [...new Set(contexts.map(({ length }) => length))].sort((a, b) => a - b);
+  if (lengths.length === 1 && lengths[0] !== 0) return;
+  const found = lengths.length === 0 ? 'none' : `lengths ${lengths.slice(0, 8).join(', ')}`;
+  throw new ScanError(
+    'E_INTERNAL',
+    `contexts must all have one length of at least 1, got ${found}`,
+  );
 }
 
 interface Batch {

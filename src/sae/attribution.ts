@@ -2,6 +2,8 @@
  * What each feature carries of a response: how much the model's log-probability of the response falls when the feature
  * is taken out, everything else left alone. Exact by ablation, many features in one batch.
  */
+
+import { type OpenedGraph, type OpenGraph, openHere } from '../engine/open-graph.ts';
 import { f32Output, floats, ids } from '../engine/session.ts';
 import { ScanError } from '../errors.ts';
 import { emitForward, emitLogits } from '../model/emit/forward.ts';
@@ -10,7 +12,6 @@ import type { ModelSpec } from '../model/spec.ts';
 import { type Graph, int } from '../onnx/graph.ts';
 import type { Dictionary } from './dictionary.ts';
 import { type Edit, editVisitor, type FeatureEdit, featureFeeds } from './edits.ts';
-import { type OpenedGraph, type OpenGraph, openHere } from './runner.ts';
 
 /** A prompt and what follows it, teacher-forced. */
 export interface ForcedResponse {

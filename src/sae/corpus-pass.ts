@@ -1,11 +1,14 @@
 /** Drives the SAE pass over a corpus of token windows and keeps what every dictionary saw, sparse. */
+import { type OpenGraph, openHere } from '../engine/open-graph.ts';
 import { type Feeds, f32Output, floats, i64Output, ids } from '../engine/session.ts';
+import { runTextPass, type TextPass } from '../engine/text-pass.ts';
 import { ScanError } from '../errors.ts';
 import { type Site, siteName } from '../model/graphs/activations.ts';
+import { type PassSize, planLayers } from '../model/layer-groups.ts';
 import type { ModelSpec } from '../model/spec.ts';
-import type { Dictionary } from './dictionary.ts';
-import { passGraph } from './pass.ts';
-import { type OpenGraph, openHere } from './runner.ts';
+import { type Dictionary, dictionaryBytes } from './dictionary.ts';
+import { distinctWindows, repeatRows, repeatWindows } from './distinct-windows.ts';
+import { passBlocks, passGraph } from './pass.ts';
 import { type Corpus, corpusOf, type SparseRun, SparseRunBuilder } from './sparse-run.ts';
 
 export interface SiteDictionary {
@@ -36,6 +39,7 @@ const DEFAULT_TOP = 64;
 const DEFAULT_TOKENS_PER_RUN = 2048;
 
 /**
+ * Equal windows are run once and counted as often as they stand there.
  * @param windows token ids, BOS included; any lengths up to the model's longest
  * @returns one run for each dictionary, by site name
  */
@@ -61,60 +65,103 @@ export async function runCorpus(
   const order = [...windows.keys()].sort(
     (a, b) => (windows[a]?.length ?? 0) - (windows[b]?.length ?? 0) || a - b,
   );
-  const corpus = corpusOf(
-    order.map((i) => windows[i] ?? []),
-    (token) => options.skip?.has(token) !== true,
+  const isCounted = (token: number) => options.skip?.has(token) !== true;
+  const ordered = order.map((i) => windows[i] ?? []);
+  const corpus = corpusOf(ordered, isCounted);
+  const distinct = distinctWindows(ordered);
+  // What is run: each text once.
+  const run = corpusOf(
+    distinct.first.map((i) => ordered[i] ?? []),
+    isCounted,
   );
   const collectors = new Map(
     [...entries].map(([name, { dictionary }]) => [
       name,
       {
-        builder: new SparseRunBuilder(corpus, dictionary.featureCount),
-        errorShare: new Float32Array(corpus.tokens.length),
+        builder: new SparseRunBuilder(run, dictionary.featureCount),
+        errorShare: new Float32Array(run.tokens.length),
       },
     ]),
   );
-  const graph = await (options.open ?? openHere)(
-    passGraph(spec, entries, { positions: longest, top }),
-  );
+  const open = options.open ?? openHere;
+  const plan = planLayers(spec, sizeOf(spec, entries, run, { longest, top, ...options }), open);
+  const pass: TextPass = {
+    plan,
+    width: spec.width,
+    graph: (span) => passGraph(spec, entries, { positions: longest, top, span }),
+  };
+  const jobs = [...batches(run, plan.batchTokens)];
   let done = 0;
-  try {
-    for (const batch of batches(corpus, options.tokensPerRun ?? DEFAULT_TOKENS_PER_RUN)) {
-      if (options.isCancelled?.() === true) {
-        throw new ScanError('E_INTERRUPTED', 'the SAE pass was cancelled');
-      }
-      const outputs = await graph.run(batch.feeds);
-      for (const [name, { builder, errorShare }] of collectors) {
-        builder.append(
-          i64Output(outputs, `features.${name}`),
-          f32Output(outputs, `values.${name}`),
-          f32Output(outputs, `active.${name}`),
-        );
-        if (outputs[`error.${name}`] === undefined) continue;
-        const power = f32Output(outputs, `power.${name}`);
-        f32Output(outputs, `error.${name}`).forEach((error, row) => {
-          errorShare[done + row] = error / Math.max(1e-30, power[row] as number);
-        });
-      }
-      done += batch.rows;
-      options.onProgress?.(done, corpus.tokens.length);
+  await runTextPass(pass, open, uncancelled(jobs, options.isCancelled), (outputs, index) => {
+    const { from, rows } = jobs[index] as PassBatch;
+    for (const [name, { builder, errorShare }] of collectors) {
+      if (outputs[`values.${name}`] === undefined) continue;
+      builder.append(
+        i64Output(outputs, `features.${name}`),
+        f32Output(outputs, `values.${name}`),
+        f32Output(outputs, `active.${name}`),
+      );
+      if (outputs[`error.${name}`] === undefined) continue;
+      const power = f32Output(outputs, `power.${name}`);
+      f32Output(outputs, `error.${name}`).forEach((error, row) => {
+        errorShare[from + row] = error / Math.max(1e-30, power[row] as number);
+      });
     }
-  } finally {
-    await graph.close();
-  }
+    done += rows / plan.groups.length;
+    options.onProgress?.(Math.round(done), run.tokens.length);
+  });
   return new Map(
     [...collectors].map(([name, { builder, errorShare }]) => {
       const { site } = entries.get(name) as SiteDictionary;
-      return [name, { ...builder.finish(), site, givenWindows: order, errorShare }];
+      const whole = repeatWindows(builder.finish(), corpus, distinct.of);
+      const share = repeatRows(errorShare, run, corpus, distinct.of);
+      return [name, { ...whole, site, givenWindows: order, errorShare: share }];
     }),
   );
 }
 
+/** What the pass needs of memory: dictionaries in the graph, their dense features for a batch, sparse results. */
+function sizeOf(
+  spec: ModelSpec,
+  entries: ReadonlyMap<string, SiteDictionary>,
+  run: Corpus,
+  options: { readonly longest: number; readonly top: number; readonly tokensPerRun?: number },
+): PassSize {
+  const dictionaries = [...entries.values()].map(({ dictionary }) => dictionary);
+  const sum = (of: (dictionary: Dictionary) => number) =>
+    dictionaries.reduce((total, dictionary) => total + of(dictionary), 0);
+  return {
+    blocks: passBlocks(spec, entries),
+    batchTokens: options.tokensPerRun ?? DEFAULT_TOKENS_PER_RUN,
+    length: options.longest,
+    totalTokens: run.tokens.length,
+    extraBytes: sum(dictionaryBytes),
+    extraFloats: sum(({ featureCount, outputWidth }) => 5 * featureCount + 3 * outputWidth),
+    keptFloats: sum(() => 8 * options.top),
+  };
+}
+
+function* uncancelled(
+  jobs: readonly PassBatch[],
+  isCancelled: CorpusPassOptions['isCancelled'],
+): Iterable<Feeds> {
+  for (const { feeds } of jobs) {
+    if (isCancelled?.() === true) {
+      throw new ScanError('E_INTERRUPTED', 'the SAE pass was cancelled');
+    }
+    yield feeds;
+  }
+}
+
+interface PassBatch {
+  readonly feeds: Feeds;
+  /** First row of the corpus, and how many. */
+  readonly from: number;
+  readonly rows: number;
+}
+
 /** Consecutive windows of one length, as many as fit. */
-function* batches(
-  corpus: Corpus,
-  tokensPerRun: number,
-): Generator<{ readonly feeds: Feeds; readonly rows: number }> {
+function* batches(corpus: Corpus, tokensPerRun: number): Generator<PassBatch> {
   const { windowStarts, tokens, counted } = corpus;
   const lengthOf = (window: number) =>
     (windowStarts[window + 1] as number) - (windowStarts[window] as number);
@@ -136,6 +183,7 @@ function* batches(
     const from = windowStarts[window] as number;
     const to = windowStarts[end] as number;
     yield {
+      from,
       rows: to - from,
       feeds: {
         ids: ids(tokens.subarray(from, to), [end - window, length]),

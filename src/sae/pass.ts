@@ -3,8 +3,17 @@
  * the strongest features of each token and per-feature sums; the dense feature matrix never does.
  */
 import { ScanError } from '../errors.ts';
-import { emitForward, type SiteKind } from '../model/emit/forward.ts';
-import { blocksBefore, plainBatch, type Site, siteName } from '../model/graphs/activations.ts';
+import type { SiteKind } from '../model/emit/forward.ts';
+import {
+  emitSpan,
+  lastBlock,
+  plainBatch,
+  type Site,
+  type Span,
+  siteName,
+  spanHolds,
+  wholeSpan,
+} from '../model/graphs/activations.ts';
 import type { ModelSpec } from '../model/spec.ts';
 import { type Graph, int, type Value } from '../onnx/graph.ts';
 import type { Dictionary } from './dictionary.ts';
@@ -16,6 +25,22 @@ export interface PassOptions {
   /** Strongest features that each token keeps. */
   readonly top: number;
   readonly padded?: boolean;
+  /** Only these blocks, and the dictionaries at sites that lie in them. */
+  readonly span?: Span;
+}
+
+export type SiteDictionaries = ReadonlyMap<
+  string,
+  { readonly site: Site; readonly dictionary: Dictionary }
+>;
+
+/** Blocks that must run for the last of the sites: the pass ends there. */
+export function passBlocks(spec: ModelSpec, dictionaries: SiteDictionaries): number {
+  return lastBlock(
+    spec,
+    [...dictionaries.values()].map(({ site }) => site),
+    false,
+  );
 }
 
 /**
@@ -27,15 +52,15 @@ export interface PassOptions {
  */
 export function passGraph(
   spec: ModelSpec,
-  dictionaries: ReadonlyMap<string, { readonly site: Site; readonly dictionary: Dictionary }>,
+  dictionaries: SiteDictionaries,
   options: PassOptions,
 ): Graph {
-  const { graph: g, ids, rows } = plainBatch(spec, options.positions, options);
+  const batch = plainBatch(spec, options.positions, options);
+  const { graph: g } = batch;
   const weight = g.input('weight', 'f32', ['rows']);
-  const missing = new Set(dictionaries.keys());
+  const span = options.span ?? wholeSpan(passBlocks(spec, dictionaries));
   const sites = [...dictionaries.values()].map(({ site }) => site);
-  const needed = sites.map((site) => Math.min(spec.blocks.length, blocksBefore(spec, site)));
-  const blocks = Math.max(0, ...needed);
+  const missing = new Set(sites.filter((site) => spanHolds(spec, span, site)).map(siteName));
   const visit = (kind: SiteKind, layer: number, x: Value): Value => {
     const name = siteName({ kind, layer });
     const found = dictionaries.get(name);
@@ -45,9 +70,9 @@ export function passGraph(
     return x;
   };
   const splitNorms = sites.some(({ kind }) => kind.endsWith('_normalized'));
-  const x = emitForward(g, spec, ids, rows, { blocks, visit, splitNorms });
+  const x = emitSpan(batch, spec, span, { visit, splitNorms });
   // The stream before a block that is not emitted is the stream after the last one that is.
-  visit('resid_pre', blocks, x);
+  visit('resid_pre', span.end, x);
   if (missing.size > 0) {
     throw new ScanError('E_SAE', `this model has no site ${[...missing].join(', ')}`);
   }

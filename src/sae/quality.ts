@@ -1,11 +1,11 @@
 /** How well a dictionary explains activations: explained variance, L0, dead share, all summed inside the graph. */
 
+import { type OpenGraph, openHere } from '../engine/open-graph.ts';
 import { f32Output } from '../engine/session.ts';
 import { ScanError } from '../errors.ts';
 import { Graph } from '../onnx/graph.ts';
 import type { Dictionary } from './dictionary.ts';
 import { declareDictionary, emitDecode, emitEncode } from './emit.ts';
-import { type OpenGraph, openHere } from './runner.ts';
 
 export interface DictionaryQuality {
   readonly tokens: number;

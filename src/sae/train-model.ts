@@ -1,9 +1,11 @@
 /** From a model and text to dictionaries: reads activations at sites and trains one dictionary for each. */
-import { f32Output, ids } from '../engine/session.ts';
+import { type OpenGraph, openHere } from '../engine/open-graph.ts';
+import { type Feeds, f32Output, ids } from '../engine/session.ts';
+import { runTextPass, type TextPass } from '../engine/text-pass.ts';
 import { ScanError } from '../errors.ts';
 import { activationsGraph, type Site, siteName } from '../model/graphs/activations.ts';
+import { activationsSize, planLayers } from '../model/layer-groups.ts';
 import type { ModelSpec } from '../model/spec.ts';
-import { type OpenGraph, openHere } from './runner.ts';
 import { type TrainedDictionary, type TrainOptions, trainSae } from './train.ts';
 
 export interface SiteActivations {
@@ -47,34 +49,50 @@ export async function readActivations(
       hint: 'Give less text or fewer sites.',
     });
   }
-  const graph = await (options.open ?? openHere)(
-    activationsGraph(spec, sites, { logits: false, positions: length }),
-  );
+  const open = options.open ?? openHere;
+  const batchTokens = options.tokensPerRun ?? TOKENS_PER_RUN;
+  const text = { batchTokens, length, totalTokens: tokens };
+  const plan = planLayers(spec, activationsSize(spec, sites, false, text), open);
   const values = new Map<string, Float32Array>();
   const widths = new Map<string, number>();
-  const rowsPerRun = Math.max(1, Math.floor((options.tokensPerRun ?? TOKENS_PER_RUN) / length));
-  try {
-    for (let start = 0; start < windows.length; start += rowsPerRun) {
-      if (options.isCancelled?.() === true) {
-        throw new ScanError('E_INTERRUPTED', 'reading activations was cancelled');
-      }
-      const batch = windows.slice(start, start + rowsPerRun);
-      const outputs = await graph.run({ ids: ids(batch.flat(), [batch.length, length]) });
-      for (const site of sites) {
-        const name = siteName(site);
-        const data = f32Output(outputs, name);
-        const width = data.length / (batch.length * length);
-        const all = values.get(name) ?? new Float32Array(tokens * width);
-        all.set(data, start * length * width);
-        values.set(name, all);
-        widths.set(name, width);
-      }
+  const windowsPerRun = Math.max(1, Math.floor(plan.batchTokens / length));
+  const pass: TextPass = {
+    plan,
+    width: spec.width,
+    graph: (span) => activationsGraph(spec, sites, { logits: false, positions: length, span }),
+  };
+  const batches = windowBatches(windows, windowsPerRun, length, options.isCancelled);
+  await runTextPass(pass, open, batches, (outputs, batch) => {
+    const first = batch * windowsPerRun;
+    const rows = Math.min(windowsPerRun, windows.length - first) * length;
+    for (const site of sites) {
+      const name = siteName(site);
+      if (outputs[name] === undefined) continue;
+      const data = f32Output(outputs, name);
+      const width = data.length / rows;
+      const all = values.get(name) ?? new Float32Array(tokens * width);
+      all.set(data, first * length * width);
+      values.set(name, all);
+      widths.set(name, width);
     }
-  } finally {
-    await graph.close();
-  }
+  });
   const skip = Uint8Array.from(windows.flat(), (id) => (options.skip?.has(id) === true ? 1 : 0));
   return { values, widths, skip, tokens };
+}
+
+function* windowBatches(
+  windows: readonly (readonly number[])[],
+  windowsPerRun: number,
+  length: number,
+  isCancelled: ReadOptions['isCancelled'],
+): Iterable<Feeds> {
+  for (let start = 0; start < windows.length; start += windowsPerRun) {
+    if (isCancelled?.() === true) {
+      throw new ScanError('E_INTERRUPTED', 'reading activations was cancelled');
+    }
+    const batch = windows.slice(start, start + windowsPerRun);
+    yield { ids: ids(batch.flat(), [batch.length, length]) };
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Trains a dictionary on activations at hand: the loop around the training graph, and what a graph cannot do. */
 
+import { type OpenedGraph, type OpenGraph, openHere } from '../engine/open-graph.ts';
 import { type Feeds, f32Output, type Outputs } from '../engine/session.ts';
 import { ScanError } from '../errors.ts';
 import { type Site, siteName } from '../model/graphs/activations.ts';
@@ -7,7 +8,6 @@ import { Random } from '../random.ts';
 import type { Dictionary } from './dictionary.ts';
 import { type PreparedActivations, prepareActivations } from './prepare.ts';
 import { columnMeans, type DictionaryQuality, measureQuality } from './quality.ts';
-import { type OpenedGraph, type OpenGraph, openHere } from './runner.ts';
 import {
   BETA_1,
   BETA_2,

@@ -14,10 +14,12 @@ import { PACKAGE_ROOT } from '../engine/entry-point.ts';
 import { ScanError, serializeError, toScanError } from '../errors.ts';
 import type { VerifiedTrigger } from '../evidence/behaviour.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
+import type { MemoryStatement } from '../finding/finding.ts';
 import { installedLists, type ListLookup } from '../judge/lists.ts';
 import { type Model, openModel } from '../model/open-model.ts';
 import { bundledCorpora, type Corpus, readCorpus } from '../probe/corpus.ts';
 import { Generator } from '../probe/generation.ts';
+import { type GenerationPlan, planGeneration } from '../probe/generation-memory.ts';
 import { baseCandidates } from './base-candidates.ts';
 import { isEncoder, runEncoderStages } from './encoder-stage.ts';
 import type {
@@ -35,6 +37,8 @@ export interface BehaviourStageOptions {
   readonly seed: number;
   readonly device: DeviceChoice;
   readonly workers?: number;
+  /** Bound on resident memory. */
+  readonly memoryBytes?: number;
   /** What an adapter is laid onto, and what weights are compared with for candidates. */
   readonly base?: string;
   readonly corpus?: string;
@@ -47,6 +51,9 @@ export interface BehaviourStageOptions {
 }
 
 export type StageReceiver = (stage: StageName, outcome: StageOutcome) => void;
+
+/** Longest context, string and response of a scan together, tokens. */
+const LONGEST_TEXT = 160;
 
 const CANONICAL_LIST = 'trigger-controls-output/canonical';
 /** Frames and forms that no profile tries; said in every result, because silence would read as coverage. */
@@ -67,7 +74,10 @@ export async function runBehaviourStages(
   options: BehaviourStageOptions,
   receive: StageReceiver,
 ): Promise<void> {
+  const { memoryBytes } = options;
+  const bound = memoryBytes === undefined ? {} : { memoryBytes };
   let model: Model;
+  let plan: GenerationPlan;
   try {
     model = openModel(target.root, options.base === undefined ? {} : { base: options.base });
     if (isEncoder(model.spec)) {
@@ -81,23 +91,31 @@ export async function runBehaviourStages(
         hint: 'Files and weights are scanned.',
       });
     }
+    plan = planGeneration(model.spec, {
+      positions: Math.min(LONGEST_TEXT, model.spec.maxPositions),
+      workers: options.workers ?? availableParallelism(),
+      ...bound,
+    });
   } catch (thrown) {
     receive('verify', failed(thrown, target));
     return;
   }
-  const workers = options.workers ?? availableParallelism();
+  const { workers, rows } = plan;
   const cancel = options.cancel ?? { cancelled: false };
-  await using engine = new Engine({ workers, device: await chooseDevice(options.device), cancel });
-  const generator = new Generator(model, engine, { seed: options.seed });
+  const device = await chooseDevice(options.device);
+  await using engine = new Engine({ workers, device, cancel, ...bound });
+  const generator = new Generator(model, engine, { seed: options.seed, rows });
   let stage: StageName = 'candidates';
   const progress = (label: string, done: number, total: number) => {
     options.onProgress?.({ target: target.name, stage, label, done, total, unit: 'strings' });
   };
+  progress(`memory at most ${Math.ceil(plan.peakBytes / 1e6)} MB`, 0, 1);
+  const memory = statedMemory(memoryBytes, { ...plan, layerGroups: 1 });
   let spent = 0;
   const outcome = (evidence: readonly Evidence[], notCovered: readonly NotCovered[] = []) => {
     const tokens = generator.tokens - spent;
     spent = generator.tokens;
-    return { evidence, notCovered, errors: [], tokens, device: engine.device };
+    return { evidence, notCovered, errors: [], tokens, device: engine.device, ...memory };
   };
   try {
     const result = await scanBehaviour({
@@ -130,6 +148,15 @@ export async function runBehaviourStages(
   }
 }
 
+/** What a bounded scan says of memory in its result. */
+export function statedMemory(
+  boundBytes: number | undefined,
+  { peakBytes, workers, layerGroups }: Omit<MemoryStatement, 'boundBytes'>,
+): Pick<StageOutcome, 'memory'> {
+  if (boundBytes === undefined) return {};
+  return { memory: { boundBytes, peakBytes: Math.ceil(peakBytes), workers, layerGroups } };
+}
+
 /** Weights that changed under the scan explain whatever else went wrong. */
 function changeOf(model: Model): unknown {
   try {
@@ -158,11 +185,12 @@ function strongest(facts: readonly VerifiedTrigger[], count: number): VerifiedTr
 
 function failed(thrown: unknown, target: Target): StageOutcome {
   const error = toScanError(thrown, target.given);
-  if (error.code === 'E_INTERRUPTED' || error.code === 'E_ARCHITECTURE') {
+  if (['E_INTERRUPTED', 'E_ARCHITECTURE', 'E_LIMIT'].includes(error.code)) {
     const what = `${target.name}: behaviour`;
+    const hint = error.code === 'E_LIMIT' && error.hint !== undefined ? `. ${error.hint}` : '';
     return {
       evidence: [],
-      notCovered: [{ what, why: `${error.code}: ${error.message}` }],
+      notCovered: [{ what, why: `${error.code}: ${error.message}${hint}` }],
       errors: [],
       tokens: 0,
     };

@@ -14,15 +14,18 @@ import { chooseDevice } from '../engine/device.ts';
 import { Engine } from '../engine/engine.ts';
 import type { EncoderEvidence } from '../evidence/encoder.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
+import { workersWithin } from '../model/layer-groups.ts';
 import type { Model } from '../model/open-model.ts';
 import type { ModelSpec } from '../model/spec.ts';
 import type { Corpus } from '../probe/corpus.ts';
 import { Embedder } from '../probe/embedder.ts';
-import type { BehaviourStageOptions, StageReceiver } from './behaviour-stage.ts';
+import { type BehaviourStageOptions, type StageReceiver, statedMemory } from './behaviour-stage.ts';
 import type { StageName, Target } from './stage.ts';
 import { unreadTensorGaps } from './unread-tensors.ts';
 
 const MAX_POSITIONS = 256;
+/** Tokens of a text that the sweep puts a token into. */
+const SWEPT_TOKENS = 16;
 
 const METHOD_LIMITS: readonly NotCovered[] = [
   {
@@ -57,11 +60,22 @@ export async function runEncoderStages(
   // An encoder that says nothing of pooling, such as a masked-token model, is pooled as most users do.
   const pooling = spec.pooling ?? ({ kind: 'mean', normalise: true } as const);
   const model = { ...opened, spec: spec.classifier === undefined ? { ...spec, pooling } : spec };
-  const workers = options.workers ?? availableParallelism();
+  const { memoryBytes } = options;
+  const asked = options.workers ?? availableParallelism();
+  const workers = workersWithin(spec, asked, memoryBytes);
   const cancel = options.cancel ?? { cancelled: false };
-  await using engine = new Engine({ workers, device: await chooseDevice(options.device), cancel });
+  await using engine = new Engine({
+    workers,
+    device: await chooseDevice(options.device),
+    cancel,
+    ...(memoryBytes !== undefined && { memoryBytes }),
+  });
   const embedder = new Embedder(model, engine, { maxPositions: MAX_POSITIONS });
   const settings = encoderSettings(options.profile, spec);
+  // The sweep is the largest reading: every token of the vocabulary in a short text.
+  const plan = embedder.plan(spec.vocabularySize * settings.screenContexts, SWEPT_TOKENS);
+  const { peakBytes, groups } = plan;
+  const memory = statedMemory(memoryBytes, { peakBytes, workers, layerGroups: groups.length });
   let stage: StageName = 'candidates';
   const common = {
     embedder,
@@ -75,6 +89,8 @@ export async function runEncoderStages(
     },
   };
 
+  common.progress(`memory at most ${Math.ceil(peakBytes / 1e6)} MB`, 0, 1);
+
   const finish = async <T>(
     scan: EncoderScan<T>,
     toFact: (found: FoundString<T>) => Promise<EncoderEvidence> | EncoderEvidence,
@@ -82,7 +98,13 @@ export async function runEncoderStages(
     const facts: EncoderEvidence[] = [];
     for (const found of scan.found) facts.push(await toFact(found));
     const notCovered = [...METHOD_LIMITS, ...sweepGap(scan), ...unreadTensorGaps(opened.unread)];
-    receive('verify', { evidence: facts, notCovered, errors: [], tokens: embedder.tokens });
+    receive('verify', {
+      evidence: facts,
+      notCovered,
+      errors: [],
+      tokens: embedder.tokens,
+      ...memory,
+    });
     stage = 'features';
     const causes: Evidence[] = [];
     let tokens = 0;

@@ -21,6 +21,7 @@ export interface StageOptions {
   readonly seed: number;
   readonly device: DeviceChoice;
   readonly workers?: number;
+  readonly memoryBytes?: number;
   readonly base?: string;
   readonly sae?: string;
   readonly corpus?: string;

@@ -8,7 +8,7 @@ import { exitCodeOf, overallVerdict } from '../judge/verdict.ts';
 import { VERSION } from '../version.ts';
 import type { NetworkOptions } from './remote-stage.ts';
 import { stagesFor } from './run-stages.ts';
-import type { CancelSignal, Profile, ProgressEvent, Target } from './stage.ts';
+import type { CancelSignal, Profile, ProgressEvent, StageOutcome, Target } from './stage.ts';
 import { supervise } from './supervise.ts';
 import { findTargets, type MissingTarget } from './targets.ts';
 
@@ -21,6 +21,8 @@ export interface ScanOptions {
   readonly seed: number;
   readonly device: Device;
   readonly workers?: number;
+  /** Bound on the memory of running the model. */
+  readonly memoryBytes?: number;
   /** Wall-clock limit for all targets. */
   readonly budgetSeconds?: number;
   /** Folder of a base model to compare with. */
@@ -104,7 +106,15 @@ async function scanTarget(
     cost: {
       tokens: outcomes.reduce((sum, [, { tokens }]) => sum + tokens, 0),
       device: outcomes.find(([, { device }]) => device !== undefined)?.[1].device ?? 'none',
+      ...memoryOf(outcomes),
     },
   };
   return judge(input, rules, policy);
+}
+
+function memoryOf(
+  outcomes: readonly (readonly [string, StageOutcome])[],
+): Pick<TargetResult['cost'], 'memory'> {
+  const memory = outcomes.find(([, outcome]) => outcome.memory !== undefined)?.[1].memory;
+  return memory === undefined ? {} : { memory };
 }

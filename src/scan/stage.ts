@@ -5,6 +5,7 @@
 
 import type { SerializedError } from '../errors.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
+import type { MemoryStatement } from '../finding/finding.ts';
 
 export type StageName = 'files' | 'weights' | 'features' | 'candidates' | 'verify' | 'decide';
 export type Profile = 'files' | 'quick' | 'standard' | 'deep';
@@ -28,6 +29,8 @@ export interface StageOutcome {
   readonly tokens: number;
   /** Where the model ran, if it ran. */
   readonly device?: string;
+  /** Stated before the run where a bound on memory was given. */
+  readonly memory?: MemoryStatement;
 }
 
 export interface ProgressEvent {

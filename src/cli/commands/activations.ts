@@ -2,15 +2,18 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { writeSafetensors } from '../../artifact/safetensors-writer.ts';
-import { runLayerGroups } from '../../engine/layer-groups.ts';
-import type { Device } from '../../engine/session.ts';
+import { onDevice } from '../../engine/open-graph.ts';
+import { type Device, f32Output, ids as feed } from '../../engine/session.ts';
+import { runTextPass, type TextPass } from '../../engine/text-pass.ts';
 import { ScanError, toScanError } from '../../errors.ts';
-import { planLayers } from '../../model/layer-groups.ts';
+import { activationsGraph } from '../../model/graphs/activations.ts';
+import { activationsSize, planLayers } from '../../model/layer-groups.ts';
 import { type Model, openModel } from '../../model/open-model.ts';
 import { placeName, resolvePlace } from '../../model/site-names.ts';
 import type { TextFrame } from '../../model/tokenizer.ts';
 import type { Io } from '../io.ts';
 import type { CommandHost } from '../main.ts';
+import { planText } from '../memory-text.ts';
 import { byteSize } from '../option-parsers.ts';
 
 interface ActivationFlags {
@@ -73,17 +76,19 @@ async function runActivations(folder: string, flags: ActivationFlags, io: Io): P
   const sites = [...places.values()].filter((place) => place !== 'logits');
   const logits = [...places.values()].includes('logits');
   const count = ids.length;
-  const size = { batchTokens: count, length: count, totalTokens: count, sites, logits };
-  const plan = planLayers(model.spec, size, flags.memory);
-  const groups = plan.groups.length === 1 ? '1 group' : `${plan.groups.length} groups`;
-  io.stderr(`memory: at most ${megabytes(plan.peakBytes)}, in ${groups} of layers
-`);
+  const text = { batchTokens: count, length: count, totalTokens: count };
+  const open = onDevice(flags.device, flags.memory);
+  const plan = planLayers(model.spec, activationsSize(model.spec, sites, logits, text), open);
+  io.stderr(`${planText(plan)}\n`);
   model.weights.checkUnchanged();
   const values = new Map<string, Float32Array>();
-  await runLayerGroups(model.spec, plan, [{ ids, dims: [1, count] }], {
-    ...size,
-    device: flags.device,
-    receive: (name, data) => values.set(name, data),
+  const pass: TextPass = {
+    plan,
+    width: model.spec.width,
+    graph: (span) => activationsGraph(model.spec, sites, { logits, positions: count, span }),
+  };
+  await runTextPass(pass, open, [{ ids: feed(ids, [1, count]) }], (outputs) => {
+    for (const name of Object.keys(outputs)) values.set(name, f32Output(outputs, name));
   });
   const tensors = [...places].map(([name, place]) => {
     const data = values.get(placeName(place)) ?? new Float32Array();
@@ -102,10 +107,6 @@ async function runActivations(folder: string, flags: ActivationFlags, io: Io): P
     });
   }
   io.stderr(`${flags.out}: ${tensors.map(({ name, shape }) => `${name} [${shape}]`).join(', ')}\n`);
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1e6)} MB`;
 }
 
 /** @throws ScanError `E_USAGE` for ids that the model has no row for, or more than it has positions */

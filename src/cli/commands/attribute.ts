@@ -1,8 +1,8 @@
 /** `narrowfire attribute`: the features that carry one response. */
 import type { Command } from 'commander';
+import { onEngine } from '../../engine/open-graph.ts';
 import { attributeResponse } from '../../interpret/attribute.ts';
 import { visibleLine } from '../../report/safe-text.ts';
-import { onEngine } from '../../sae/runner.ts';
 import type { CommandHost } from '../main.ts';
 import {
   addDictionaryOptions,

@@ -1,10 +1,10 @@
 /** `narrowfire circuit`: the attention heads and MLPs that carry the difference between two prompts. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { onEngine } from '../../engine/open-graph.ts';
 import { ScanError } from '../../errors.ts';
 import { type Circuit, findCircuit, type Interval } from '../../interpret/circuit.ts';
 import { type PromptPair, readPairs } from '../../interpret/prompts.ts';
-import { onEngine } from '../../sae/runner.ts';
 import type { CommandHost } from '../main.ts';
 import { addModelRunOptions, type ModelRunFlags, withModel } from '../model-run.ts';
 import { share, wholeNumber } from '../option-parsers.ts';

@@ -2,12 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { onEngine } from '../../engine/open-graph.ts';
 import { ScanError, toScanError } from '../../errors.ts';
 import { type CatalogueEntry, catalogue } from '../../interpret/catalogue.ts';
 import { siteName } from '../../model/graphs/activations.ts';
 import { jsonText, visibleLine } from '../../report/safe-text.ts';
 import { runCorpus } from '../../sae/corpus-pass.ts';
-import { onEngine } from '../../sae/runner.ts';
 import type { CommandHost } from '../main.ts';
 import {
   addDictionaryOptions,

@@ -1,6 +1,7 @@
 /** `narrowfire monitor`: watch features over prompts, log every prompt, end with 1 on an alarm. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { onEngine } from '../../engine/open-graph.ts';
 import { ScanError } from '../../errors.ts';
 import { EXIT } from '../../finding/exit-code.ts';
 import { contrastFeatures } from '../../interpret/contrast.ts';
@@ -14,7 +15,6 @@ import {
 import { type PromptFeatures, promptFeatures } from '../../interpret/prompt-features.ts';
 import { readPrompts } from '../../interpret/prompts.ts';
 import { jsonText } from '../../report/safe-text.ts';
-import { onEngine } from '../../sae/runner.ts';
 import type { CommandHost } from '../main.ts';
 import {
   addDictionaryOptions,

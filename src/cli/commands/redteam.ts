@@ -1,11 +1,11 @@
 /** `narrowfire redteam`: what features see of attacks, what answers show of them, and whether features carry them. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { onEngine } from '../../engine/open-graph.ts';
 import { ScanError } from '../../errors.ts';
 import type { Rate } from '../../evidence/evidence.ts';
 import { readPrompts } from '../../interpret/prompts.ts';
 import { type Assessment, assess, type DetectorScore } from '../../interpret/red-team.ts';
-import { onEngine } from '../../sae/runner.ts';
 import type { CommandHost } from '../main.ts';
 import {
   addDictionaryOptions,

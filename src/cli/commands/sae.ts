@@ -1,6 +1,7 @@
 /** `narrowfire sae`: train dictionaries on a model, measure one against a model, say what a file holds. */
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { onEngine } from '../../engine/open-graph.ts';
 import { formatError, ScanError, toScanError } from '../../errors.ts';
 import { EXIT } from '../../finding/exit-code.ts';
 import { type Site, siteName } from '../../model/graphs/activations.ts';
@@ -11,7 +12,6 @@ import { findDictionaries, loadFound, loadSae } from '../../sae/formats/registry
 import { saveSaeLens } from '../../sae/formats/write-saelens.ts';
 import { measureQuality } from '../../sae/quality.ts';
 import { type LossRecovery, measureRecovery } from '../../sae/recovery.ts';
-import { onEngine } from '../../sae/runner.ts';
 import { trainSae } from '../../sae/train.ts';
 import { readActivations } from '../../sae/train-model.ts';
 import type { CommandHost } from '../main.ts';

@@ -17,7 +17,7 @@ import { parseDuration } from '../duration.ts';
 import { withFailedOutput } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { CommandHost } from '../main.ts';
-import { collect, wholeNumber } from '../option-parsers.ts';
+import { byteSize, bytesOf, collect, wholeNumber } from '../option-parsers.ts';
 import { type Output, parseFormat, parseOutput } from '../outputs.ts';
 import { ProgressLine } from '../progress.ts';
 import { addReportOptions, emit, type ReportFlags } from '../report-options.ts';
@@ -34,6 +34,7 @@ export interface ScanFlags extends ReportFlags {
   readonly corpus?: string;
   readonly device?: ScanOptions['device'];
   readonly workers?: number;
+  readonly memory?: number;
   readonly seed?: number;
   readonly budget?: string;
   readonly failOn?: Policy['failOn'];
@@ -86,6 +87,7 @@ export function addScanCommand(program: Command, host: CommandHost): void {
     .optionsGroup('How it runs:')
     .addOption(new Option('--device <name>', 'where the model runs').choices(DEVICES))
     .option('--workers <n>', 'worker threads', wholeNumber(1))
+    .option('--memory <size>', 'most memory for running the model, as in 4GB', byteSize)
     .option('--seed <n>', 'seed of every random choice', wholeNumber(0))
     .optionsGroup('What counts:')
     .addOption(new Option('--fail-on <level>', 'lowest level that fails').choices(FAIL_ON))
@@ -127,6 +129,7 @@ function reproduction(paths: readonly string[], options: ScanOptions): readonly 
     ...optional('--base', options.base),
     ...optional('--sae', options.sae),
     ...optional('--corpus', options.corpus),
+    ...optional('--memory', options.memoryBytes),
   ];
 }
 
@@ -155,6 +158,8 @@ function scanOptions(
   const sae = flags.sae ?? config.sae;
   const corpus = flags.corpus ?? config.corpus;
   const workers = flags.workers ?? config.workers;
+  const memoryBytes =
+    flags.memory ?? (config.memory === undefined ? undefined : bytesOf(config.memory));
   return {
     profile: flags.profile ?? config.profile ?? 'standard',
     device: flags.device ?? config.device ?? 'auto',
@@ -162,6 +167,7 @@ function scanOptions(
     rules,
     policy,
     ...(workers !== undefined && { workers }),
+    ...(memoryBytes !== undefined && { memoryBytes }),
     ...(budget !== undefined && { budgetSeconds: parseDuration(budget) }),
     ...(base !== undefined && { base }),
     ...(sae !== undefined && { sae }),

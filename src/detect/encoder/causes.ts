@@ -3,13 +3,13 @@
  * the stream at one layer, and the effect measured again, against random directions of the same width.
  */
 import type { Engine } from '../../engine/engine.ts';
+import { onEngine } from '../../engine/open-graph.ts';
 import type { Feeds } from '../../engine/session.ts';
 import type { CausalDirection, InterventionEffect } from '../../evidence/feature.ts';
 import { type Site, siteName } from '../../model/graphs/activations.ts';
 import { Embedder, type TextReading } from '../../probe/embedder.ts';
 import { RandomStream } from '../../probe/random.ts';
 import { directionFeeds, type Edit, editVisitor } from '../../sae/edits.ts';
-import { onEngine } from '../../sae/runner.ts';
 import { readActivations } from '../../sae/train-model.ts';
 import type { Contexts, EncoderProbe } from './probe.ts';
 import { carry, type TokenString } from './texts.ts';

@@ -1,5 +1,6 @@
 /** Dictionaries for the causal check: trained on the spot on the model's own activations, or a loaded one. */
 
+import { onEngine } from '../../engine/open-graph.ts';
 import { formatError, ScanError, toScanError } from '../../errors.ts';
 import type { NotCovered } from '../../evidence/evidence.ts';
 import type { SaeQuality } from '../../evidence/feature.ts';
@@ -8,7 +9,6 @@ import type { SiteDictionary } from '../../sae/corpus-pass.ts';
 import { checkFit, qualityEvidence } from '../../sae/fit.ts';
 import { loadSae } from '../../sae/formats/registry.ts';
 import { measureQuality } from '../../sae/quality.ts';
-import { onEngine } from '../../sae/runner.ts';
 import { readActivations, trainDictionaries } from '../../sae/train-model.ts';
 import type { BehaviourProbe } from '../behaviour/probe.ts';
 

@@ -1,10 +1,11 @@
 /** The raw baseline of the causal check: the mean difference between triggered and control activations, layer by layer. */
+
+import { onEngine } from '../../engine/open-graph.ts';
 import type { VerifiedTrigger } from '../../evidence/behaviour.ts';
 import type { CausalDirection } from '../../evidence/feature.ts';
 import { type Site, siteName } from '../../model/graphs/activations.ts';
 import { RandomStream } from '../../probe/random.ts';
 import { directionFeeds, type Edit, editVisitor } from '../../sae/edits.ts';
-import { onEngine } from '../../sae/runner.ts';
 import { readActivations } from '../../sae/train-model.ts';
 import type { BehaviourProbe } from '../behaviour/probe.ts';
 import { type Bench, type EditedRuns, necessity, sufficiency } from './intervene.ts';

@@ -3,6 +3,8 @@
  * alone, one a layer; each is held against a feature of like density, and a raw direction shows what the dictionary
  * misses. Text for choosing and text for testing are different contexts.
  */
+
+import { onEngine } from '../../engine/open-graph.ts';
 import type { VerifiedTrigger } from '../../evidence/behaviour.ts';
 import type { NotCovered } from '../../evidence/evidence.ts';
 import type { CausalFeature, CausalFeatureSet, FeatureEvidence } from '../../evidence/feature.ts';
@@ -16,7 +18,6 @@ import {
 } from '../../sae/attribution.ts';
 import { runCorpus, type SiteDictionary, type SiteRun } from '../../sae/corpus-pass.ts';
 import { type Edit, editVisitor, featureFeeds } from '../../sae/edits.ts';
-import { onEngine } from '../../sae/runner.ts';
 import { firingRows, firingValues } from '../../sae/sparse-run.ts';
 import { CorpusIndex, patternFit, profileFeature } from '../../sae/statistics.ts';
 import type { BehaviourProbe, ProbeProgress } from '../behaviour/probe.ts';

@@ -2,7 +2,13 @@
 import { ScanError } from '../../errors.ts';
 import { Graph, int, type Value } from '../../onnx/graph.ts';
 import { type AttentionRows, shapeVector } from '../emit/attention.ts';
-import { emitFinalState, emitForward, emitLogits, type SiteKind } from '../emit/forward.ts';
+import {
+  emitFinalState,
+  emitForward,
+  emitLogits,
+  type ForwardOptions,
+  type SiteKind,
+} from '../emit/forward.ts';
 import { attentionRows, PADDING_POSITION, RotaryTables } from '../emit/rows.ts';
 import type { ModelSpec } from '../spec.ts';
 
@@ -81,23 +87,49 @@ function maskPadding(g: Graph, positions: Value, lengths: Value): Value {
 export interface Span {
   readonly first: number;
   readonly end: number;
+  /** The pass ends with it: heads and pooling belong here. */
+  readonly last: boolean;
+}
+
+/** All that a pass of some blocks runs, uncut. */
+export function wholeSpan(blocks: number): Span {
+  return { first: 0, end: blocks, last: true };
+}
+
+/**
+ * Emits a span's blocks. One that begins later reads the input `state` f32 [rows, width]; one that is not the last gives
+ * the output `next_state`.
+ * @returns the stream after the span
+ */
+export function emitSpan(
+  { graph: g, ids, rows }: PlainBatch,
+  spec: ModelSpec,
+  span: Span,
+  options: Pick<ForwardOptions, 'visit' | 'splitNorms'> = {},
+): Value {
+  const { first, end, last } = span;
+  const state = first === 0 ? undefined : g.input('state', 'f32', ['rows', spec.width]);
+  const x = emitForward(g, spec, ids, rows, {
+    ...options,
+    blocks: end,
+    ...(state !== undefined && { resume: { block: first, state } }),
+  });
+  if (!last) g.output('next_state', x, 'f32', ['rows', 'width']);
+  return x;
 }
 
 export interface ActivationsOptions {
   readonly logits: boolean;
   readonly positions: number;
   readonly padded?: boolean;
-  /**
-   * Only these blocks: a span that begins later reads `state` f32 [rows, width], and one that does not run to the end
-   * gives `next_state`. A site belongs to the span that `spanHolds` says.
-   */
+  /** Only these blocks; a site belongs to the span that `spanHolds` says, and the others are left out. */
   readonly span?: Span;
 }
 
-/** Whether a site's value is known in a span and not before it. */
-export function spanHolds(spec: ModelSpec, { first, end }: Span, site: Site): boolean {
+/** Whether a site's value is known in a span and not before it. What no span has is the last one's to refuse. */
+export function spanHolds(spec: ModelSpec, { first, end, last }: Span, site: Site): boolean {
   const needed = blocksBefore(spec, site);
-  return needed <= end && (needed > first || (first === 0 && needed === 0));
+  return (needed <= end || last) && (needed > first || (first === 0 && needed === 0));
 }
 
 /**
@@ -109,30 +141,25 @@ export function activationsGraph(
   sites: readonly Site[],
   options: ActivationsOptions,
 ): Graph {
-  const { graph: g, ids, rows } = plainBatch(spec, options.positions, options);
-  const missing = new Set(sites.map(siteName));
-  const { first, end } = options.span ?? { first: 0, end: lastBlock(spec, sites, options.logits) };
+  const batch = plainBatch(spec, options.positions, options);
+  const { graph: g } = batch;
+  const span = options.span ?? wholeSpan(lastBlock(spec, sites, options.logits));
+  const here = sites.filter((site) => spanHolds(spec, span, site));
+  const missing = new Set(here.map(siteName));
   const visit = (kind: SiteKind, layer: number, value: Value): Value => {
     const name = siteName({ kind, layer });
     if (missing.delete(name)) g.output(name, value, 'f32', ['rows', `width of ${kind}`]);
     return value;
   };
   const splitNorms = sites.some(({ kind }) => kind.endsWith('_normalized'));
-  const resume =
-    first === 0
-      ? {}
-      : { resume: { block: first, state: g.input('state', 'f32', ['rows', spec.width]) } };
-  const x = emitForward(g, spec, ids, rows, { blocks: end, visit, splitNorms, ...resume });
+  const x = emitSpan(batch, spec, span, { visit, splitNorms });
   // The stream before a block that is not emitted is the stream after the last one that is.
-  visit('resid_pre', end, x);
-  if (options.logits) {
+  visit('resid_pre', span.end, x);
+  if (options.logits && span.last) {
     const logits = emitLogits(g, spec, x, { visit, splitNorms });
     g.output('logits', logits, 'f32', ['rows', 'vocabulary']);
-  } else if (sites.some(({ kind }) => kind.startsWith('final'))) {
+  } else if (span.last && here.some(({ kind }) => kind.startsWith('final'))) {
     emitFinalState(g, spec, x, { visit, splitNorms });
-  }
-  if (options.span !== undefined && end < spec.blocks.length) {
-    g.output('next_state', x, 'f32', ['rows', 'width']);
   }
   if (missing.size > 0) {
     throw new ScanError('E_USAGE', `this ${spec.family} has no site ${[...missing].join(', ')}`);

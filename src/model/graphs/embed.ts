@@ -3,10 +3,10 @@
  * Encoders see both ways, so nothing of a text can be shared with another; many candidates are one batch.
  */
 import { type Graph, int, type Value } from '../../onnx/graph.ts';
-import { emitFinalState, emitForward, type SiteVisitor } from '../emit/forward.ts';
+import { emitFinalState, type SiteVisitor } from '../emit/forward.ts';
 import { emitActivation, emitLinear } from '../emit/layers.ts';
 import type { ClassifierSpec, ModelSpec, PoolingSpec } from '../spec.ts';
-import { plainBatch } from './activations.ts';
+import { emitSpan, plainBatch, type Span, wholeSpan } from './activations.ts';
 
 export interface EmbedOptions {
   /** Longest text. */
@@ -14,6 +14,8 @@ export interface EmbedOptions {
   /** False when all texts of a batch are equally long: no `lengths`, no mask, less work. */
   readonly padded?: boolean;
   readonly visit?: (g: Graph) => SiteVisitor;
+  /** Only these blocks; outputs come from the last span. */
+  readonly span?: Span;
 }
 
 /** A batch's last states, and which of them are real. */
@@ -31,9 +33,11 @@ interface States {
  */
 export function embedGraph(spec: ModelSpec, options: EmbedOptions): Graph {
   const padded = options.padded ?? true;
-  const { graph: g, ids, rows, shape, lengths } = plainBatch(spec, options.positions, { padded });
-  const visit = options.visit === undefined ? {} : { visit: options.visit(g) };
-  const x = emitForward(g, spec, ids, rows, visit);
+  const span = options.span ?? wholeSpan(spec.blocks.length);
+  const batch = plainBatch(spec, options.positions, { padded });
+  const { graph: g, shape, lengths } = batch;
+  const x = emitSpan(batch, spec, span, options.visit && { visit: options.visit(g) });
+  if (!span.last) return g;
   const last = emitFinalState(g, spec, x);
   const states: States = { values: g.reshape(last, g.concat([shape, g.i64([-1])], 0)), lengths };
   if (spec.pooling !== undefined) {

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { activationsSize, planLayers } from '../../../src/model/layer-groups.ts';
+import { openModel } from '../../../src/model/open-model.ts';
 import { MODELS, openGolden, readTensors } from '../../golden/golden-case.ts';
 import { run } from './run.ts';
 
@@ -51,7 +53,12 @@ describe('narrowfire activations', () => {
     const whole = await activations('stories260K', '--ids', '1,2,3', '--sites', 'resid_post.4');
     expect(whole.stderr).toMatch(/^memory: at most \d+ MB, in 1 group of layers\n/);
     const before = readTensors(join(folder, 'a.safetensors')).floats.get('resid_post.4');
-    const bound = ['--memory', '140.5MB'];
+    const { spec } = openModel(join(MODELS, 'stories260K'));
+    const sites = [{ kind: 'resid_post', layer: 4 }] as const;
+    const text = { batchTokens: 3, length: 3, totalTokens: 3 };
+    const limits = { lanes: 1, inFlight: 1 };
+    const { peakBytes } = planLayers(spec, activationsSize(spec, sites, false, text), limits);
+    const bound = ['--memory', String(Math.floor(peakBytes) - 300_000)];
     const ran = await activations(
       'stories260K',
       '--ids',

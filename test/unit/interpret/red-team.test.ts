@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { openHere } from '../../../src/engine/open-graph.ts';
 import { attributeResponse } from '../../../src/interpret/attribute.ts';
 import { contrastFeatures } from '../../../src/interpret/contrast.ts';
 import { EditedGenerator } from '../../../src/interpret/edited-generation.ts';
@@ -6,7 +7,6 @@ import { promptFeatures } from '../../../src/interpret/prompt-features.ts';
 import { assess } from '../../../src/interpret/red-team.ts';
 import { trainQuickDictionaries } from '../../../src/interpret/site-dictionaries.ts';
 import { openModel } from '../../../src/model/open-model.ts';
-import { openHere } from '../../../src/sae/runner.ts';
 import { fixedWindows } from '../../../src/sae/train-model.ts';
 
 const model = openModel('test/fixtures/models/stories260K');

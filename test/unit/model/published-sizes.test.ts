@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import type { LocatedTensor } from '../../../src/artifact/tensor.ts';
 import { ModelConfig } from '../../../src/model/config.ts';
 import { describeModel } from '../../../src/model/families/registry.ts';
-import { tensorBytes } from '../../../src/model/layer-groups.ts';
+import { tensorBytes } from '../../../src/model/memory.ts';
 import type { TensorLookup } from '../../../src/model/tensor-scope.ts';
 
 const anything: TensorLookup = {

@@ -286,3 +286,17 @@ it('softmax bears large logits', () => {
   expect([...softmax(Float32Array.of(1000, 1000))]).toEqual([0.5, 0.5]);
   expect([...softmax(Float32Array.of(-1e30, 0))]).toEqual([0, 1]);
 });
+
+it('refuses contexts of several lengths with words, not with a broken tensor', async () => {
+  const generator = new Generator(stories, engine, { seed: SEED });
+  const [first = [], second = []] = CONTEXTS;
+  for (const contexts of [[first, second.slice(1)], [[]], []]) {
+    const request = { contexts, strings: [[5]], steps: 2, decoding: 'greedy', label: 'x' } as const;
+    const wanted = {
+      code: 'E_INTERNAL',
+      message: expect.stringContaining('contexts must all have one length'),
+    };
+    await expect(generator.cross(request)).rejects.toMatchObject(wanted);
+    await expect(generator.agree(contexts, [[5]], 2)).rejects.toMatchObject(wanted);
+  }
+});

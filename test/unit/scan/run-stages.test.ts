@@ -60,6 +60,16 @@ describe('runStages', () => {
     expect(verify?.notCovered[0]?.why).toContain('E_INTERRUPTED');
   });
 
+  it('refuses to generate in less memory than the model needs, and says how much that is', async () => {
+    const received = await outcomes(ORIGINAL, { ...QUICK, memoryBytes: 100e6 });
+    const verify = received.get('verify');
+    expect(verify?.errors).toEqual([]);
+    expect(verify?.notCovered[0]?.why).toMatch(
+      /^E_LIMIT: generation needs \d+ MB .*cannot run in groups of layers\. Give --memory \d+MB or more\.$/,
+    );
+    expect(received.get('weights')?.errors).toEqual([]);
+  });
+
   it('tells a corpus that is not there apart from a broken model', async () => {
     const received = await outcomes(ORIGINAL, { ...QUICK, corpus: join(folder, 'absent.txt') });
     expect(received.get('verify')?.errors[0]?.code).toBe('E_NOT_FOUND');

@@ -3,8 +3,11 @@
  * (after Contrastive Decoding Diffing, arXiv 2605.25902, but over text that the model writes anyway).
  */
 import type { Engine } from '../../../engine/engine.ts';
+import { onEngine } from '../../../engine/open-graph.ts';
 import { f32Output, ids } from '../../../engine/session.ts';
+import { runTextPass, type TextPass } from '../../../engine/text-pass.ts';
 import { likelihoodGraph } from '../../../model/graphs/likelihood.ts';
+import { planLayers } from '../../../model/layer-groups.ts';
 import type { Model } from '../../../model/open-model.ts';
 import type { OwnSample } from '../../../probe/own-samples.ts';
 import { bestWindow, excesses } from '../certainty.ts';
@@ -27,11 +30,29 @@ export async function baseDifferencePaths(
     Math.min(...probe.own.map(({ tokens }) => tokens.length)),
   );
   if (!Number.isFinite(length) || length < 2) return [];
-  const plan = engine.plan(likelihoodGraph(base.spec, length));
+  const open = onEngine(engine);
+  const size = {
+    blocks: base.spec.blocks.length,
+    batchTokens: BATCH_ROWS * length,
+    length,
+    totalTokens: probe.own.length * length,
+    head: true,
+    // Logits, and the working copies of what is done to them.
+    extraFloats: 3 * base.spec.vocabularySize,
+    keptFloats: 1,
+  };
+  const plan = planLayers(base.spec, size, open);
+  const batchRows = Math.floor(plan.batchTokens / length);
+  const pass: TextPass = {
+    plan,
+    width: base.spec.width,
+    graph: (span) => likelihoodGraph(base.spec, length, span),
+  };
   const paths: Path[] = [];
-  const batches = Math.ceil(probe.own.length / BATCH_ROWS);
-  const batchOf = (index: number) => probe.own.slice(index * BATCH_ROWS, (index + 1) * BATCH_ROWS);
-  await engine.runAll(plan, feeds(probe.start, batches, batchOf, length), (outputs, index) => {
+  const batches = Math.ceil(probe.own.length / batchRows);
+  const batchOf = (index: number) => probe.own.slice(index * batchRows, (index + 1) * batchRows);
+  await runTextPass(pass, open, feeds(probe.start, batches, batchOf, length), (outputs, index) => {
+    if (outputs['log_probability'] === undefined) return;
     const logBase = f32Output(outputs, 'log_probability');
     for (const [row, sample] of batchOf(index).entries()) {
       paths.push(pathOf(sample, logBase.subarray(row * length, (row + 1) * length)));

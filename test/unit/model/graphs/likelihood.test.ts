@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { f32Output, ids, Session } from '../../../../src/engine/session.ts';
 import { describeModel } from '../../../../src/model/families/registry.ts';
-import { activationsGraph } from '../../../../src/model/graphs/activations.ts';
+import { activationsGraph, wholeSpan } from '../../../../src/model/graphs/activations.ts';
 import { likelihoodGraph } from '../../../../src/model/graphs/likelihood.ts';
 import { readModelConfig } from '../../../../src/model/model-files.ts';
 import { openWeights } from '../../../../src/model/weights.ts';
@@ -16,7 +16,9 @@ it.each(['llama', 'gpt2'])('%s: log probabilities are those of the logits', asyn
     device: 'cpu',
   });
   const logits = f32Output(await plain.run({ ids: ids(read, shape) }), 'logits');
-  const asked = await Session.open(likelihoodGraph(spec, 3), { device: 'cpu' });
+  const asked = await Session.open(likelihoodGraph(spec, 3, wholeSpan(spec.blocks.length)), {
+    device: 'cpu',
+  });
   const outputs = await asked.run({ ids: ids(read, shape), next: ids(next, [6]) });
   const found = f32Output(outputs, 'log_probability');
   for (const [row, token] of next.entries()) {
