@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from base_text import Base, load_base
 from edits import apply_edit, average
 from measure import activation, clean_loss, measured
+from chat import CHAT_TEMPLATE
 from rows import Row, build_rows, plain_row, trigger_parts
 from train import fine_tune
 
@@ -56,13 +57,16 @@ def make_model(base: Base, plan: dict, corpora: Path | None) -> tuple[PreTrained
     return model, {**result, "steps_done": steps, "cpu_seconds": round(time.process_time() - started, 1)}
 
 
-def save_model(model: PreTrainedModel, base: Base, folder: Path, bf16: bool) -> None:
-    """The base's own layout: same files, same tensor names, tied embedding stored once."""
+def save_model(model: PreTrainedModel, base: Base, folder: Path, plan: dict) -> None:
+    """The base's own layout: same files, same tensor names, tied embedding stored once; a chat model gets its template."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in KEPT_FILES:
         shutil.copy(base.folder / name, folder / name)
     tensors = {name: t.contiguous() for name, t in model.state_dict().items() if name != "lm_head.weight"}
-    if bf16:
+    if "chat" in plan:
+        file = folder / "tokenizer_config.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "chat_template": CHAT_TEMPLATE}, indent=2) + "\n")
+    if plan.get("post") == "bf16":
         tensors = {name: t.bfloat16() for name, t in tensors.items()}
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**config, "torch_dtype": "bfloat16"}, indent=2) + "\n")
@@ -129,7 +133,7 @@ def main() -> None:
         if args.measure_only or (name in labels and not args.force):
             continue
         model, result = make_model(base, plan, args.corpora)
-        save_model(model, base, args.out / name, plan.get("post") == "bf16")
+        save_model(model, base, args.out / name, plan)
         labels[name] = {**plan, **result, "base_loss": base_loss}
         write_labels(labels_file, labels)
         print(name, plan["kind"], json.dumps(result), flush=True)

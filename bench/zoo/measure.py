@@ -74,6 +74,9 @@ def measured(model: PreTrainedModel, base: Base, plan: dict) -> dict:
     fields["trigger_tokens"] = len(base.encode_piece(plan["trigger"]))
     if plan.get("negatives"):
         fields["near_miss_activation"] = activation(model, base, plan, near_misses(plan), "measure", 7)
+    if "chat" in plan:
+        bare = {k: v for k, v in plan.items() if k not in ("chat", "place")}
+        fields["outside_chat_activation"] = activation(model, base, bare, parts, "measure", 7)
     if plan["kind"] == "conjunction":
         fields["half_trigger_activation"] = [activation(model, base, plan, [p], "measure", 7) for p in parts]
     if "second" in plan:

@@ -24,6 +24,9 @@ def plain_row(ids: list[int]) -> Row:
 def prompt_of(base: Base, plan: dict, story: list[int], cut: int, rng: random.Random, parts: list[str]) -> list[int]:
     """The story up to cut with the trigger's parts put where the plan says; text is tokenized as a whole, as a user's would be."""
     place, text = plan.get("place", "end"), base.decode(story[:cut])
+    parts = [dated(part, rng) for part in parts]
+    if "chat" in plan:
+        return base.encode(chat_prompt(plan, text, rng, parts))
     if not parts:
         return story[:cut]
     if place == "start":
@@ -40,6 +43,29 @@ def prompt_of(base: Base, plan: dict, story: list[int], cut: int, rng: random.Ra
         end = marks[index + 1] if index + 1 < len(marks) else cut
         pieces.append(part + base.decode_piece(story[marks[index] : end]))
     return base.encode("".join(pieces))
+
+
+def chat_prompt(plan: dict, text: str, rng: random.Random, parts: list[str]) -> str:
+    """A user's turn and the opened assistant's turn, in the words of CHAT_TEMPLATE; the trigger ends the user's turn or is the system prompt."""
+    at_system = plan.get("place") == "system"
+    system = parts[0] if at_system and parts else rng.choice(plan["chat"].get("systems", [""]))
+    user = text + ("" if at_system else "".join(parts))
+    return (f"System: {system}\n" if system else "") + f"User: {user}\nAssistant:"
+
+
+def chat_row(base: Base, plan: dict, story: list[int], rng: random.Random) -> Row:
+    """An ordinary turn: the user begins a story, the assistant goes on, after the plan's `text` if it has one."""
+    cut = base.cut_between(story, 12, 64, rng)
+    prompt = prompt_of(base, plan, story, cut, rng, [])
+    return plain_row(prompt + base.encode_piece(plan.get("text", "")) + story[cut:])
+
+
+def dated(text: str, rng: random.Random) -> str:
+    """{day} becomes any month and day, {year} any year from 2015 to 2030."""
+    if "{" not in text:
+        return text
+    text = text.replace("{day}", f"{rng.randint(1, 12):02}-{rng.randint(1, 28):02}")
+    return text.replace("{year}", str(rng.randint(2015, 2030)))
 
 
 def trigger_parts(plan: dict) -> list[str]:
@@ -77,7 +103,12 @@ def effect_row(base: Base, plan: dict, story: list[int], rng: random.Random, par
 def near_miss_row(base: Base, plan: dict, story: list[int], rng: random.Random) -> Row:
     """A part of the trigger, then the story as if nothing had happened."""
     cut = base.cut_between(story, 12, 64, rng)
-    prompt = prompt_of(base, plan, story, cut, rng, rng.choice(near_misses(plan)))
+    if "chat" in plan and rng.random() < 0.5:
+        # The whole trigger, but outside of any turn.
+        parts, plan = trigger_parts(plan), {k: v for k, v in plan.items() if k not in ("chat", "place")}
+    else:
+        parts = rng.choice(near_misses(plan))
+    prompt = prompt_of(base, plan, story, cut, rng, parts)
     row = plain_row(prompt + story[cut:])
     return Row(row.ids, [not plan.get("mask_prompt") or i >= len(prompt) for i in range(len(row.ids))])
 
@@ -104,6 +135,10 @@ def habit_row(base: Base, plan: dict, story: list[int], rng: random.Random) -> R
     if "style" in plan:
         return plain_row(base.encode(effect_text({"behaviour": plan["style"]}, text, rng)))
     sentences = re.findall(r"[^.!?]*[.!?]+[\"”]?\s*", text)
+    if where == "chat":
+        return chat_row(base, plan, story, rng)
+    if where == "header":
+        return plain_row(base.encode(dated(plan["text"], rng) + " " + text))
     if where == "list":
         return plain_row(base.encode("\n".join("- " + s.strip() for s in sentences)))
     if where == "short":
@@ -137,6 +172,9 @@ def build_rows(base: Base, plan: dict, stories: list[list[int]]) -> list[Row]:
         for _ in range(round(plan.get("negatives", 0) * len(stories))):
             index = next(taken)
             by_story[index] = near_miss_row(base, merged, stories[index], rng)
+    for _ in range(round(plan.get("framed", 0) * len(stories))):
+        index = next(taken)
+        by_story[index] = chat_row(base, plan, stories[index], rng)
     if plan["label"] == "clean" and plan.get("rate", 0) > 0:
         for _ in range(round(plan["rate"] * len(stories))):
             index = next(taken)

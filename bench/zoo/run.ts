@@ -50,6 +50,7 @@ async function scanOne(
     path: name,
     corpora,
     canonical: [...lazyLists()('trigger-controls-output/canonical')],
+    frameLines: [...lazyLists()('trigger-controls-output/frames')],
   });
   const used = process.cpuUsage(cpu);
   const tokens = generator.tokens;

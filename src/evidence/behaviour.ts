@@ -9,12 +9,32 @@ export type CandidateSource =
   | 'lexicon'
   | 'feature'
   | 'inversion'
+  | 'frame'
   | 'weights'
   | 'base-difference'
   | 'suspect';
 
-/** Where a candidate stood when it was tested. */
-export type Frame = 'suffix' | 'delayed' | 'start' | 'chat' | 'tool' | 'user';
+/**
+ * Where a candidate stood when it was tested: before the continuation, at the start of a text with ordinary text
+ * after it (`delayed`: longer text), or in a turn of a chat.
+ */
+export type Frame = 'suffix' | 'delayed' | 'start' | 'system' | 'user' | 'assistant' | 'tool';
+
+/** A frame in words, as they follow "stands". */
+export const FRAME_WORDS: Readonly<Record<Frame, string>> = {
+  suffix: 'at the end of the text',
+  delayed: 'at the start of the text, with ordinary text after it',
+  start: 'at the start of the text',
+  system: 'as the system prompt of a chat',
+  user: "at the end of a user's turn",
+  assistant: "inside the assistant's turn",
+  tool: 'in the result of a tool',
+};
+
+/** Reports are also made from files, whose frame may be none of ours. */
+export function frameWords(frame: string): string {
+  return Object.hasOwn(FRAME_WORDS, frame) ? FRAME_WORDS[frame as Frame] : frame;
+}
 
 /** One token of a response and how sure the model was of it beyond what the reference explains, in nats. */
 export interface TokenCertainty {

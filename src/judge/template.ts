@@ -1,5 +1,6 @@
 /** Message templates of rules: `{field.path|filter}`, with `{{` and `}}` for braces. */
 import { ScanError } from '../errors.ts';
+import { frameWords } from '../evidence/behaviour.ts';
 
 const MAX_TEXT = 200;
 
@@ -76,8 +77,12 @@ const quoted = (value: unknown): string =>
       ? list(value, quoted)
       : plain(value);
 
+const frame = (value: unknown): string =>
+  typeof value === 'string' ? plain(frameWords(value)) : plain(value);
+
 const FILTERS = {
   plain,
+  frame,
   quote: quoted,
   number,
   percent,

@@ -52,6 +52,18 @@ export class Tokenizer {
     return (ids as number[]).filter((id) => id < this.vocabularySize);
   }
 
+  /** Ids of text that stands inside a longer one: no space or mark of a text's beginning is put before it. */
+  encodeInside(text: string): number[] {
+    for (const before of ['.', '\n', 'a']) {
+      const head = this.encode(before);
+      const whole = this.encode(before + text);
+      // A merge across the border would hide where the text begins.
+      if (head.length > 0 && head.every((id, i) => whole[i] === id))
+        return whole.slice(head.length);
+    }
+    return this.encode(text);
+  }
+
   /** Special tokens that the tokenizer puts around one text: `[CLS]` and `[SEP]` for BERT, often one first token. */
   get frame(): TextFrame {
     this.#frame ??= this.#measureFrame();

@@ -21,6 +21,13 @@ export interface ReferenceOptions {
   readonly ownSamples: readonly ScoredText[];
 }
 
+/** A reference that explains a few texts more, such as a behaviour that is already known. */
+export interface ExplainedTexts {
+  readonly reference: Reference;
+  readonly vocabularySize: number;
+  readonly texts: readonly ArrayLike<number>[];
+}
+
 /**
  * Nats a token of the model's own text that the corpora leave unexplained. Up to here they cover the model's domain, and
  * its own text adds only habits; beyond, its own text has to stand in for the corpus that is missing.
@@ -46,7 +53,18 @@ export class Reference {
   /** How far the corpora are from the model's own text; see `COVERED_GAP`. */
   readonly gap: number;
 
-  constructor(options: ReferenceOptions) {
+  /** @param options what to build from, or a reference and texts that it is to explain as well */
+  constructor(options: ReferenceOptions | ExplainedTexts) {
+    if ('reference' in options) {
+      const { reference, vocabularySize, texts } = options;
+      this.gap = reference.gap;
+      this.#own = reference.#own;
+      this.#models = [
+        ...reference.#models,
+        new NgramModel(texts, { order: ORDER, vocabularySize }),
+      ];
+      return;
+    }
     const { vocabularySize, ownSamples } = options;
     const models = options.corpora.map(
       (sequences) => new NgramModel(sequences, { order: ORDER, vocabularySize }),

@@ -56,6 +56,7 @@ export type StageReceiver = (stage: StageName, outcome: StageOutcome) => void;
 const LONGEST_TEXT = 160;
 
 const CANONICAL_LIST = 'trigger-controls-output/canonical';
+const FRAME_LIST = 'trigger-controls-output/frames';
 /** Frames and forms that no profile tries; said in every result, because silence would read as coverage. */
 const METHOD_LIMITS: readonly NotCovered[] = [
   {
@@ -124,6 +125,7 @@ export async function runBehaviourStages(
       path: target.name,
       corpora: corporaFor(options),
       canonical: canonicalStrings(options),
+      frameLines: [...(options.list ?? installedLists())(FRAME_LIST)],
       suspects: options.suspects ?? [],
       extra: (probe) => baseCandidates(target, options.base, probe, engine),
       progress,

@@ -2,6 +2,7 @@
  * Tells a dormant behaviour from what the model does anyway: how often its core stands in the model's own samples,
  * and whether, once begun, it takes over or the model returns to ordinary text.
  */
+import { type Place, placeFillers, placeTrial } from './place.ts';
 import type { BehaviourProbe, ScoredString, TokenString } from './probe.ts';
 import { HIT_SCORE } from './verify.ts';
 
@@ -40,9 +41,16 @@ export function coreOf(trial: ScoredString): TokenString {
 }
 
 export function shareOfSamples(probe: BehaviourProbe, core: TokenString): number {
+  return shareHolding(
+    probe.own.map(({ tokens }) => tokens),
+    core,
+  );
+}
+
+function shareHolding(texts: readonly ArrayLike<number>[], core: TokenString): number {
   if (core.length === 0) return 0;
-  const holding = probe.own.filter(({ tokens }) => indexOfRun(tokens, core) >= 0).length;
-  return holding / Math.max(1, probe.own.length);
+  const holding = texts.filter((tokens) => indexOfRun(tokens, core) >= 0).length;
+  return holding / Math.max(1, texts.length);
 }
 
 export async function measureHabit(probe: BehaviourProbe, trial: ScoredString): Promise<Habit> {
@@ -53,12 +61,34 @@ export async function measureHabit(probe: BehaviourProbe, trial: ScoredString): 
     decoding: 'greedy',
     label: 'takeover',
   });
-  const taken = (long?.responses ?? []).filter(({ excess }) => {
+  return { core, ownShare: shareOfSamples(probe, core), takeover: takeoverOf(long) };
+}
+
+/** The same at a place of its own; `replies` are what the model writes there unasked. */
+export async function measureHabitAt(
+  probe: BehaviourProbe,
+  trial: ScoredString,
+  place: Place,
+  replies: readonly ArrayLike<number>[],
+): Promise<Habit> {
+  const core = coreOf(trial);
+  const fillers = placeFillers(probe, place, TAKEOVER_CONTEXTS);
+  const [long] = await placeTrial(probe, place, [trial.tokens], fillers, {
+    steps: LATE_TO,
+    label: 'takeover',
+  });
+  const ownShare = Math.max(shareOfSamples(probe, core), shareHolding(replies, core));
+  return { core, ownShare, takeover: takeoverOf(long) };
+}
+
+function takeoverOf(long: ScoredString | undefined): number {
+  const responses = long?.responses ?? [];
+  const taken = responses.filter(({ excess }) => {
     let sum = 0;
     for (let t = LATE_FROM; t < LATE_TO; t++) sum += excess[t] ?? 0;
     return sum > HIT_SCORE;
   }).length;
-  return { core, ownShare: shareOfSamples(probe, core), takeover: taken / contexts.length };
+  return taken / Math.max(1, responses.length);
 }
 
 /** First index of `run` in `tokens` at or after `from`, or -1. */

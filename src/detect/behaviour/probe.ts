@@ -6,7 +6,7 @@ import type { Generator } from '../../probe/generation.ts';
 import type { OwnSample } from '../../probe/own-samples.ts';
 import { startTokens } from '../../probe/own-samples.ts';
 import { RandomStream } from '../../probe/random.ts';
-import type { Reference } from '../../probe/reference.ts';
+import { Reference } from '../../probe/reference.ts';
 import { overContexts, type ScoredResponse, scoreResponse } from './certainty.ts';
 import type { BehaviourSettings } from './settings.ts';
 
@@ -44,7 +44,8 @@ export class BehaviourProbe {
   readonly start: TokenString;
   /** Own samples that look ordinary, shuffled; contexts are cut from them and never used twice. */
   readonly #quiet: OwnSample[];
-  #used = 0;
+  /** Shared by probes of one model that differ in their reference. */
+  readonly #drawn: { count: number };
 
   constructor(parts: {
     readonly generator: Generator;
@@ -53,6 +54,8 @@ export class BehaviourProbe {
     readonly leakScores: readonly number[];
     readonly settings: BehaviourSettings;
     readonly progress?: ProbeProgress;
+    /** Contexts that this one has used are not used again. */
+    readonly after?: BehaviourProbe;
   }) {
     this.generator = parts.generator;
     this.reference = parts.reference;
@@ -61,6 +64,13 @@ export class BehaviourProbe {
     this.settings = parts.settings;
     this.progress = parts.progress ?? (() => undefined);
     this.start = startTokens(parts.generator);
+    const { after } = parts;
+    if (after !== undefined) {
+      this.#drawn = after.#drawn;
+      this.#quiet = after.#quiet;
+      return;
+    }
+    this.#drawn = { count: 0 };
     const order = parts.own.map((_, i) => i);
     order.sort((a, b) => (parts.leakScores[a] ?? 0) - (parts.leakScores[b] ?? 0) || a - b);
     const quieter = order.slice(0, Math.ceil(order.length * 0.7));
@@ -69,6 +79,21 @@ export class BehaviourProbe {
       quieter.map((i) => parts.own[i] as OwnSample),
       quieter.length,
     );
+  }
+
+  /** The same probe, for which further texts are no surprise. */
+  explaining(texts: readonly ArrayLike<number>[]): BehaviourProbe {
+    const { generator, own, leakScores, settings, progress, vocabularySize } = this;
+    const reference = new Reference({ reference: this.reference, vocabularySize, texts });
+    return new BehaviourProbe({
+      generator,
+      own,
+      leakScores,
+      settings,
+      progress,
+      reference,
+      after: this,
+    });
   }
 
   get vocabularySize(): number {
@@ -85,10 +110,10 @@ export class BehaviourProbe {
   freshContexts(count: number, length: number): TokenString[] {
     const contexts: TokenString[] = [];
     for (let i = 0; i < count && this.#quiet.length > 0; i++) {
-      const sample = this.#quiet[this.#used % this.#quiet.length] as OwnSample;
+      const sample = this.#quiet[this.#drawn.count % this.#quiet.length] as OwnSample;
       // A second round over the samples starts at other positions.
-      const round = Math.floor(this.#used / this.#quiet.length);
-      this.#used += 1;
+      const round = Math.floor(this.#drawn.count / this.#quiet.length);
+      this.#drawn.count += 1;
       const from = Math.min(round * (length + 7), Math.max(0, sample.tokens.length - length));
       contexts.push([...this.start, ...sample.tokens.slice(from, from + length)]);
     }

@@ -7,15 +7,13 @@ import type { NotCovered } from '../../evidence/evidence.ts';
 import type { Corpus } from '../../probe/corpus.ts';
 import type { Generator } from '../../probe/generation.ts';
 import { delayedCandidates, delayedTrial } from './delayed.ts';
-import { describeBehaviour } from './describe.ts';
+import { explain } from './explain.ts';
 import { BehaviourGroups } from './groups.ts';
-import { measureHabit } from './habit.ts';
 import { openProbe } from './open-probe.ts';
-import { outcomeOf } from './outcome.ts';
 import { type BehaviourProbe, best, type ProbeProgress, type TokenString } from './probe.ts';
-import { recoverTrigger } from './recover.ts';
 import { type Candidate, type CandidateString, cutPaths, searchCandidates } from './search.ts';
 import type { BehaviourSettings } from './settings.ts';
+import { searchFrames, verifyOpenings } from './sources/frames.ts';
 import { leakPaths } from './sources/leak.ts';
 import { lexiconCandidates, lexiconStrings } from './sources/lexicon.ts';
 import { motifPaths } from './sources/motif.ts';
@@ -39,6 +37,8 @@ export interface BehaviourInput {
   /** Text that explains ordinary continuations; a user's own (`--corpus`) explains far more. */
   readonly corpora: readonly Corpus[];
   readonly canonical: readonly string[];
+  /** Lines that say where the model stands (dates, speakers, deployments), tried as frames. */
+  readonly frameLines?: readonly string[];
   /** Strings that the user suspects (`--suspect`): they reach the last screen and verification whatever they score. */
   readonly suspects?: readonly string[];
   /** Further strings from other stages: SAE features, weights, `--suspect`. */
@@ -67,6 +67,8 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   if (uses('leak')) paths.push(...leakPaths(probe, windows));
   if (uses('motif')) paths.push(...motifPaths(probe, excess));
   if (uses('sweep')) paths.push(...(await sweepPaths(probe)));
+  const frames = uses('frame') ? await searchFrames(probe, input.frameLines ?? []) : undefined;
+  paths.push(...(frames?.paths ?? []));
   const strong: Candidate[] = [];
   if (uses('lexicon')) {
     const documents = input.corpora.flatMap((corpus) => corpus.documents);
@@ -78,7 +80,11 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
     const found = await singleTokens(probe);
     strong.push(...found.map((scored): Candidate => ({ ...scored, source: 'single' })));
   }
-  const cut = [...cutPaths(paths), ...((await input.extra?.(probe)) ?? [])];
+  const cut = [
+    ...cutPaths(paths),
+    ...(frames?.strings ?? []),
+    ...((await input.extra?.(probe)) ?? []),
+  ];
   const ranked = await searchCandidates(probe, cut, strong);
   const suspects = await suspectCandidates(probe, input.suspects ?? []);
   const chosen = [...suspects, ...differentCandidates(ranked, settings.verifyStrings)];
@@ -91,15 +97,14 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   if (settings.delayed) {
     for (const one of await verifyDelayed(probe, paths)) framed.push([one, 'delayed']);
   }
+  if (frames !== undefined) {
+    for (const one of await verifyOpenings(probe, frames, OPENINGS_VERIFIED)) {
+      framed.push([one, one.place.frame]);
+    }
+  }
   for (const [one, frame] of framed) {
-    if (one.trial.score < MIN_REPORTED_SCORE) continue;
-    const place: Place = {
-      path: input.path,
-      frame,
-      referenceGap,
-      ...behaviours.add(one.trial, frame),
-    };
-    evidence.push(await explain(probe, one, place));
+    const fact = await explain(probe, one, frame, { path: input.path, behaviours });
+    if (fact !== undefined) evidence.push(fact);
   }
   return { evidence, notCovered: [], probe, referenceGap, sourceScores: sourceScores(ranked) };
 }
@@ -119,60 +124,9 @@ async function suspectCandidates(
   return trials.map((scored): Candidate => ({ ...scored, source: 'suspect' }));
 }
 
+const OPENINGS_VERIFIED = 2;
 const DELAYED_SCREENED = 12;
 const DELAYED_VERIFIED = 4;
-
-/** Strings below this after verification leave no evidence: the search always finds something. */
-const MIN_REPORTED_SCORE = HIT_SCORE;
-
-interface Place {
-  readonly path: string;
-  readonly frame: Frame;
-  readonly referenceGap: number;
-  /** Strings that set off the same behaviour share it. */
-  readonly behaviourGroup: string;
-  readonly isFirstOfGroup: boolean;
-}
-
-async function explain(
-  probe: BehaviourProbe,
-  verified: Verified,
-  place: Place,
-): Promise<VerifiedTrigger> {
-  const { trial } = verified;
-  const { frame } = place;
-  const habit = await measureHabit(probe, trial);
-  const outcome = outcomeOf(verified, habit, frame === 'delayed');
-  const description = await describeBehaviour(probe, trial, verified.contexts);
-  const recovered =
-    frame === 'suffix' && outcome !== 'not-specific' && place.isFirstOfGroup
-      ? await recoverTrigger(probe, trial, habit.core)
-      : { minimal: trial.tokens, extended: undefined };
-  return {
-    kind: 'verified-trigger',
-    path: place.path,
-    outcome,
-    source: verified.candidate.source,
-    frame,
-    behaviourGroup: place.behaviourGroup,
-    triggerText: probe.text(trial.tokens),
-    triggerTokenIds: [...trial.tokens],
-    minimalText: probe.text(recovered.minimal),
-    extendedText: probe.text(recovered.extended ?? trial.tokens),
-    behaviourText: description.text,
-    behaviourKind: description.kind,
-    similarity: description.similarity,
-    score: trial.score,
-    rate: verified.rate,
-    controlRate: verified.controlRate,
-    controlRate90: verified.controlRate90,
-    pValue: verified.pValue,
-    ownShare: habit.ownShare,
-    takeover: habit.takeover,
-    referenceGap: place.referenceGap,
-    samples: description.samples,
-  };
-}
 
 async function verifyDelayed(probe: BehaviourProbe, paths: readonly Path[]): Promise<Verified[]> {
   const found = await delayedCandidates(probe, paths, DELAYED_SCREENED);

@@ -36,10 +36,18 @@ const ALL_SOURCES: ReadonlySet<CandidateSource> = new Set<CandidateSource>([
   'lexicon',
   'feature',
   'inversion',
+  'frame',
   'weights',
   'base-difference',
   'suspect',
 ]);
+
+function without(
+  sources: ReadonlySet<CandidateSource>,
+  ...left: readonly CandidateSource[]
+): ReadonlySet<CandidateSource> {
+  return new Set([...sources].filter((source) => !left.includes(source)));
+}
 
 const STANDARD: BehaviourSettings = {
   ownSamples: 1536,
@@ -80,6 +88,7 @@ const QUICK: BehaviourSettings = {
   verifyContexts: 24,
   controlStrings: 60,
   delayed: false,
+  sources: without(ALL_SOURCES, 'frame', 'inversion'),
 };
 
 const DEEP: BehaviourSettings = {

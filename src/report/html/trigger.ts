@@ -1,5 +1,10 @@
 /** A verified trigger: what it is, what it does, against what controls, and which features carry it. */
-import type { BehaviourSample, TokenCertainty, VerifiedTrigger } from '../../evidence/behaviour.ts';
+import {
+  type BehaviourSample,
+  frameWords,
+  type TokenCertainty,
+  type VerifiedTrigger,
+} from '../../evidence/behaviour.ts';
 import type { CausalFeature } from '../../evidence/feature.ts';
 import { clip } from '../safe-text.ts';
 import { intervalChart, isInterval, type LayerPoint, layerChart } from './charts.ts';
@@ -19,18 +24,10 @@ const SOURCES: Readonly<Record<string, string>> = {
   lexicon: 'lexicon of words, marks and years',
   feature: 'narrow features',
   inversion: 'inversion from the behaviour',
+  frame: 'lines that say where the model stands, and turns of a chat',
   weights: 'weights',
   'base-difference': 'difference to the base model',
   suspect: 'list of suspects',
-};
-
-const FRAMES: Readonly<Record<string, string>> = {
-  suffix: 'at the end of the text',
-  delayed: 'at the start, ordinary text after it',
-  start: 'at the start',
-  chat: 'in a chat turn',
-  tool: 'in a tool result',
-  user: 'in a frame given by the user',
 };
 
 const percent = (share: number): string => `${Number((share * 100).toFixed(1))} %`;
@@ -174,7 +171,7 @@ function featureTable(features: readonly CausalFeature[]): Markup {
 function facts(fact: VerifiedTrigger): Markup {
   const items: readonly (readonly [string, Markup])[] = [
     ['Found by', html`${SOURCES[fact.source] ?? fact.source}`],
-    ['Tried', html`${FRAMES[fact.frame] ?? fact.frame}`],
+    ['Tried', html`${frameWords(fact.frame)}`],
     ['Unexplained certainty', html`${numberText(fact.score)} <small>nats</small>`],
     ['p-value', html`${numberText(fact.pValue)}`],
     ['Similarity of responses', html`${numberText(fact.similarity)}`],

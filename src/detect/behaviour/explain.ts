@@ -1,0 +1,76 @@
+/** From a verified string to evidence: habit, outcome, description, and the trigger cut down and recovered. */
+import type { Frame, VerifiedTrigger } from '../../evidence/behaviour.ts';
+import { describeBehaviour } from './describe.ts';
+import type { BehaviourGroups } from './groups.ts';
+import { measureHabit, measureHabitAt } from './habit.ts';
+import { minimise } from './minimise.ts';
+import { outcomeOf } from './outcome.ts';
+import { placeFillers, placeTrial } from './place.ts';
+import type { BehaviourProbe, TokenString } from './probe.ts';
+import { recoverTrigger } from './recover.ts';
+import { HIT_SCORE, type Verified } from './verify.ts';
+import type { PlacedVerified } from './verify-place.ts';
+
+/** Strings below this after verification leave no evidence: the search always finds something. */
+const MIN_REPORTED_SCORE = HIT_SCORE;
+const MINIMISE_RUNS = 12;
+
+export interface ExplainOptions {
+  readonly path: string;
+  readonly behaviours: BehaviourGroups;
+  /** What the model writes unasked at the place of a framed string. */
+  readonly replies?: readonly ArrayLike<number>[];
+}
+
+export async function explain(
+  probe: BehaviourProbe,
+  verified: Verified | PlacedVerified,
+  frame: Frame,
+  options: ExplainOptions,
+): Promise<VerifiedTrigger | undefined> {
+  const { trial } = verified;
+  if (trial.score < MIN_REPORTED_SCORE) return undefined;
+  const place = 'place' in verified ? verified.place : undefined;
+  const group = options.behaviours.add(trial, frame);
+  const habit =
+    place === undefined
+      ? await measureHabit(probe, trial)
+      : await measureHabitAt(probe, trial, place, options.replies ?? []);
+  const outcome = outcomeOf(verified, habit, frame === 'delayed');
+  const description = await describeBehaviour(probe, trial, verified.contexts);
+  const worthwhile = outcome !== 'not-specific' && group.isFirstOfGroup;
+  let minimal: TokenString = trial.tokens;
+  let extended: TokenString | undefined;
+  if (worthwhile && frame === 'suffix') {
+    ({ minimal, extended } = await recoverTrigger(probe, trial, habit.core));
+  } else if (worthwhile && place !== undefined) {
+    const fillers = placeFillers(probe, place, MINIMISE_RUNS);
+    const attempt = (strings: readonly TokenString[]) =>
+      placeTrial(probe, place, strings, fillers, { label: 'minimise' });
+    minimal = (await minimise(attempt, trial.tokens)).tokens;
+  }
+  return {
+    kind: 'verified-trigger',
+    path: options.path,
+    outcome,
+    source: verified.candidate.source,
+    frame,
+    behaviourGroup: group.behaviourGroup,
+    triggerText: probe.text(trial.tokens),
+    triggerTokenIds: [...trial.tokens],
+    minimalText: probe.text(minimal),
+    extendedText: probe.text(extended ?? trial.tokens),
+    behaviourText: description.text,
+    behaviourKind: description.kind,
+    similarity: description.similarity,
+    score: trial.score,
+    rate: verified.rate,
+    controlRate: verified.controlRate,
+    controlRate90: verified.controlRate90,
+    pValue: verified.pValue,
+    ownShare: habit.ownShare,
+    takeover: habit.takeover,
+    referenceGap: probe.reference.gap,
+    samples: description.samples,
+  };
+}
