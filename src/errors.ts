@@ -114,11 +114,17 @@ export function deserializeError(plain: SerializedError): ScanError {
   return new ScanError(plain.code, plain.message, plain);
 }
 
+/** File names and keys come from artifacts: nothing in them may move a cursor or turn the reading direction. */
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
 /** One line: `E_TRUNCATED model.safetensors @ byte 8: header says 900 bytes, 12 are left. Fetch the file again.` */
 export function formatError(error: ScanError | SerializedError): string {
   const where = error.file === undefined ? '' : ` ${error.file}`;
   const at = error.byteOffset === undefined ? '' : ` @ byte ${error.byteOffset}`;
   const hint = error.hint === undefined ? '' : ` ${error.hint}`;
   const text = `${error.code}${where}${at}: ${error.message}.${hint}`;
-  return text.replaceAll(/[\r\n]+/g, ' ').replace(/\.\.(?=\s|$)/, '.');
+  return text
+    .replaceAll(/[\r\n]+/g, ' ')
+    .replaceAll(UNSAFE, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .replace(/\.\.(?=\s|$)/, '.');
 }

@@ -28,6 +28,7 @@ const schema = z.object({
   'fail-on': unsetOr(FAIL_ON),
   'fail-on-incomplete': flag,
   baseline: optional,
+  calibration: optional,
   category: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be letters, digits, dots, _ and -'),
   upload: flag,
   annotations: flag,
@@ -39,6 +40,10 @@ const schema = z.object({
     .regex(/^\d{1,15}$/, 'must be a number of bytes')
     .transform(Number),
   device: unsetOr(DEVICES),
+  threads: z
+    .string()
+    .regex(/^(|[1-9]\d{0,3})$/, 'must be a number of threads')
+    .transform((text) => (text === '' ? undefined : Number(text))),
   budget: optional,
   cache: flag,
 });
@@ -56,6 +61,7 @@ export const DEFAULTS: Readonly<Record<keyof Inputs, string>> = {
   'fail-on': '',
   'fail-on-incomplete': 'true',
   baseline: '',
+  calibration: '',
   category: 'narrowfire',
   upload: 'true',
   annotations: 'true',
@@ -64,6 +70,7 @@ export const DEFAULTS: Readonly<Record<keyof Inputs, string>> = {
   lfs: 'auto',
   'max-download-bytes': '8589934592',
   device: '',
+  threads: '',
   budget: '',
   cache: 'true',
 };

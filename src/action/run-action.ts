@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { exitCodeOfError } from '../cli/exit.ts';
 import { formatError, ScanError, type SerializedError, toScanError } from '../errors.ts';
 import { EXIT } from '../finding/exit-code.ts';
 import type { ScanResult, TargetResult } from '../finding/finding.ts';
@@ -73,8 +74,9 @@ export function planAction(env: Environment, io: ActionIo): number {
 }
 
 function fail(thrown: unknown, io: ActionIo): number {
-  io.stdout(logLine(formatError(toScanError(thrown))));
-  return thrown instanceof ScanError && thrown.code === 'E_USAGE' ? EXIT.usage : EXIT.internal;
+  const error = toScanError(thrown);
+  io.stdout(logLine(formatError(error)));
+  return exitCodeOfError(error.code);
 }
 
 function guarded(io: ActionIo, action: () => number): number {
@@ -150,7 +152,7 @@ async function scanStaged(
 }
 
 function resultOf(targets: readonly TargetResult[], settings: ActionSettings): ScanResult {
-  const { failOn, redact } = settings;
+  const { failOn, redact, calibration } = settings;
   return {
     schema: 'narrowfire/result/v1',
     tool: { name: 'narrowfire', version: VERSION },
@@ -158,6 +160,7 @@ function resultOf(targets: readonly TargetResult[], settings: ActionSettings): S
     exitCode: targets.length === 0 ? EXIT.ok : exitCodeOf(targets, failOn),
     failOn,
     ...(redact !== undefined && { redaction: redact }),
+    calibration,
     targets,
   };
 }

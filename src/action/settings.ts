@@ -6,6 +6,9 @@ import { existsSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
 import { CONFIG_NAME, type Config, readConfig } from '../cli/config.ts';
 import { ScanError } from '../errors.ts';
+import type { ResultCalibration } from '../finding/finding.ts';
+import { readCalibration } from '../judge/calibration.ts';
+import { calibrationOf } from '../judge/shipped-calibration.ts';
 import type { FailOn } from '../judge/verdict.ts';
 import type { Inputs } from './inputs.ts';
 import { digestOf } from './verdict-cache.ts';
@@ -14,6 +17,8 @@ export interface ActionSettings {
   readonly failOn: FailOn;
   readonly redact: 'triggers' | 'prompts' | 'all' | undefined;
   readonly config: Config | undefined;
+  /** What the thresholds rest on. */
+  readonly calibration: ResultCalibration;
   /** Rule folders of the input and of the configuration. */
   readonly ruleFolders: readonly string[];
   /** Arguments of `narrowfire scan` that say all this. */
@@ -67,6 +72,7 @@ export function settingsOf(inputs: Inputs, scope: SettingsScope): ActionSettings
   const read = configFile === undefined ? undefined : readConfig(configFile, workspace);
   const parts = [
     read?.baseline,
+    read?.calibration,
     read?.base,
     read?.sae,
     read?.corpus,
@@ -79,16 +85,23 @@ export function settingsOf(inputs: Inputs, scope: SettingsScope): ActionSettings
 
   const rules = named(inputs.rules, 'rules');
   const baseline = named(inputs.baseline, 'baseline') ?? config?.baseline;
+  const calibration = named(inputs.calibration, 'calibration') ?? config?.calibration;
+  const workers = inputs.threads ?? config?.workers;
   const profile = inputs.profile ?? config?.profile ?? 'standard';
   const failOn = inputs['fail-on'] ?? config?.failOn ?? 'error';
   const device = inputs.device ?? config?.device ?? 'auto';
   const budget = inputs.budget ?? config?.budget;
   const redact = inputs.redact === 'none' ? undefined : inputs.redact;
-  const files = [configFile, baseline, rules, ...parts].filter((file) => file !== undefined);
+  const files = [configFile, baseline, calibration, rules, ...parts].filter(
+    (file) => file !== undefined,
+  );
   return {
     failOn,
     redact,
     config,
+    calibration: calibrationOf(
+      calibration === undefined ? undefined : readCalibration(calibration),
+    ),
     ruleFolders: [...(config?.ruleFolders ?? []), ...(rules === undefined ? [] : [rules])],
     scanArguments: [
       ...(config === undefined || configFile === undefined
@@ -96,7 +109,9 @@ export function settingsOf(inputs: Inputs, scope: SettingsScope): ActionSettings
         : ['--config', configFile]),
       ...['--profile', profile, '--fail-on', failOn, '--device', device],
       ...(budget === undefined ? [] : ['--budget', budget]),
+      ...(workers === undefined ? [] : ['--workers', String(workers)]),
       ...(baseline === undefined ? [] : ['--baseline', baseline]),
+      ...(calibration === undefined ? [] : ['--calibration', calibration]),
       ...(rules === undefined ? [] : ['--rules', rules]),
       ...(redact === undefined ? [] : ['--redact', redact]),
     ],

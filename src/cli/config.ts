@@ -60,6 +60,10 @@ export const configFile = z.strictObject({
   corpus: z.string().optional().describe('Domain text, relative to this file.'),
   failOn: z.enum(FAIL_ON).optional(),
   baseline: z.string().optional().describe('Baseline file, relative to this file.'),
+  calibration: z
+    .string()
+    .optional()
+    .describe('Calibration file (narrowfire calibrate), relative to this file.'),
   redact: z.enum(REDACTIONS).optional(),
   ruleFolders: z.array(z.string()).optional().describe('Own rules, relative to this file.'),
   rules: z
@@ -138,6 +142,7 @@ export function readConfig(file: string, cwd: string): Config {
     sae: from(value.sae),
     corpus: from(value.corpus),
     baseline: from(value.baseline),
+    calibration: from(value.calibration),
     ruleFolders: value.ruleFolders?.map((path) => from(path) ?? path),
     output:
       value.output === undefined

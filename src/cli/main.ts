@@ -7,6 +7,7 @@ import { addActivationsCommand } from './commands/activations.ts';
 import { addAttributeCommand } from './commands/attribute.ts';
 import { addBaselineCommand } from './commands/baseline.ts';
 import { addCacheCommand } from './commands/cache.ts';
+import { addCalibrateCommand } from './commands/calibrate.ts';
 import { addCircuitCommand } from './commands/circuit.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConvertCommands } from './commands/convert.ts';
@@ -60,6 +61,7 @@ export function createProgram(host: CommandHost): Command {
     .addHelpText('after', EXIT_CODES);
   program.commandsGroup('Look for backdoors:');
   addScanCommand(program, host);
+  addCalibrateCommand(program, host);
   program.commandsGroup('Work with results:');
   addExplainCommand(program, host);
   addConvertCommands(program, host);

@@ -36,6 +36,19 @@ export interface Suppression {
   readonly source: string;
 }
 
+/** Where a finding stands among clean models. */
+export interface CalibratedScore {
+  /** Name of the calibration. */
+  readonly name: string;
+  /** Evidence kind and field, as in `verified-trigger.score`. */
+  readonly statistic: string;
+  readonly value: number;
+  /** (1 + clean models at or above the value) / (models + 1). */
+  readonly pValue: number;
+  /** Clean models of the same class. */
+  readonly models: number;
+}
+
 export interface Finding {
   readonly ruleId: RuleId;
   readonly ruleName: string;
@@ -48,6 +61,7 @@ export interface Finding {
   readonly fingerprint: Fingerprint;
   readonly trigger?: TriggerReport;
   readonly behaviour?: BehaviourReport;
+  readonly calibrated?: CalibratedScore;
   readonly evidence: readonly Evidence[];
   /** How many facts there were, when `evidence` was cut. */
   readonly evidenceTotal?: number;
@@ -94,6 +108,36 @@ export interface ArtifactFile {
   readonly sha256?: Sha256;
 }
 
+/** A threshold that a calibration set for one target. */
+export interface CalibratedThreshold {
+  readonly ruleId: RuleId;
+  readonly threshold: string;
+  readonly shipped: number;
+  /** Only more than this counts. */
+  readonly above: number;
+  /** False-alarm rate that this bounds. */
+  readonly certifies: number;
+}
+
+export interface TargetCalibration {
+  readonly name: string;
+  /** Family and task of the target, as in `llama/causal`. */
+  readonly modelClass?: string;
+  /** Clean models of that class. */
+  readonly models: number;
+  readonly thresholds: readonly CalibratedThreshold[];
+  /** What of it was not applied, and why; whole sentences. */
+  readonly notApplied: readonly string[];
+}
+
+/** What the thresholds of a result rest on. */
+export interface ResultCalibration {
+  /** `shipped`, or the name of the calibration file. */
+  readonly name: string;
+  readonly sha256?: Sha256;
+  readonly basis: string;
+}
+
 export interface TargetResult {
   /** As given on the command line. */
   readonly path: string;
@@ -105,6 +149,8 @@ export interface TargetResult {
   readonly cost: Cost;
   readonly errors: readonly SerializedError[];
   readonly files?: readonly ArtifactFile[];
+  /** With `--calibration`. */
+  readonly calibration?: TargetCalibration;
 }
 
 export interface ScanResult {
@@ -118,5 +164,6 @@ export interface ScanResult {
   readonly redaction?: 'triggers' | 'prompts' | 'all';
   /** Arguments that give this result again; the first is the command. */
   readonly commandLine?: readonly string[];
+  readonly calibration?: ResultCalibration;
   readonly targets: readonly TargetResult[];
 }

@@ -3,6 +3,7 @@ import { formatError, type SerializedError } from '../errors.ts';
 import type { CoverageGap } from '../evidence/coverage.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
 import type { ArtifactFile, Cost, Sha256, StageReport, TargetResult } from '../finding/finding.ts';
+import type { AppliedCalibration } from './apply-calibration.ts';
 import { applyBaseline } from './baseline.ts';
 import { compareText, evaluate } from './evaluate.ts';
 import { gapsOf } from './gaps.ts';
@@ -39,8 +40,26 @@ function uniqueErrors(errors: readonly SerializedError[]): readonly SerializedEr
   return [...new Map(errors.map((error) => [formatError(error), error])).values()];
 }
 
-export function judge(input: JudgeInput, rules: readonly Rule[], policy: Policy): TargetResult {
-  const notCovered = uniqueSorted([...input.notCovered, ...gapsOf(input.evidence)]);
+/** A calibration that was asked for and does not fit is told wherever coverage is. */
+function unusedCalibration(calibration: AppliedCalibration | undefined): NotCovered[] {
+  const report = calibration?.report;
+  if (report === undefined || report.models > 0) return [];
+  const why = `${report.notApplied.join(' ')} The shipped thresholds hold.`;
+  return [{ what: `calibration ${JSON.stringify(report.name)}`, why }];
+}
+
+/** @param calibration its rules judge in place of `rules` */
+export function judge(
+  input: JudgeInput,
+  rules: readonly Rule[],
+  policy: Policy,
+  calibration?: AppliedCalibration,
+): TargetResult {
+  const notCovered = uniqueSorted([
+    ...input.notCovered,
+    ...gapsOf(input.evidence),
+    ...unusedCalibration(calibration),
+  ]);
   const gaps = notCovered.map(
     (item): CoverageGap => ({
       kind: 'coverage-gap',
@@ -50,7 +69,11 @@ export function judge(input: JudgeInput, rules: readonly Rule[], policy: Policy)
       failed: isGap(item),
     }),
   );
-  const { findings: judged, errors: ruleErrors } = evaluate([...input.evidence, ...gaps], rules);
+  const { findings: raw, errors: ruleErrors } = evaluate(
+    [...input.evidence, ...gaps],
+    calibration?.rules ?? rules,
+  );
+  const judged = calibration === undefined ? raw : raw.map((one) => calibration.mark(one));
   const compared =
     policy.baseline === undefined ? judged : applyBaseline(judged, policy.baseline, input.name);
   const findings = applyIgnores(compared, policy.ignores, input.files ?? [], policy.today);
@@ -66,5 +89,6 @@ export function judge(input: JudgeInput, rules: readonly Rule[], policy: Policy)
     cost: input.cost,
     errors,
     ...(input.files !== undefined && { files: input.files }),
+    ...(calibration !== undefined && { calibration: calibration.report }),
   };
 }

@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ScanError, toScanError } from '../errors.ts';
 import { compileCondition } from './condition.ts';
-import { type Rule, type RuleOverride, ruleFile } from './rule.ts';
+import { type Rule, type RuleFile, type RuleOverride, ruleFile } from './rule.ts';
 import { compileTemplate } from './template.ts';
 import { readYaml } from './yaml-source.ts';
 
@@ -39,6 +39,7 @@ export function loadRule(folder: string, pack: string): Rule {
   const at = (field: string) => `${shown}:${located.lineOf([field])}`;
   compileCondition(rule.when, at('when'));
   compileTemplate(rule.message, at('message'));
+  checkCalibration(rule, at('calibration'));
   const folderName = resolve(folder).split(/[\\/]/).at(-1);
   if (folderName !== rule.name) {
     throw new ScanError('E_RULE', `name: is ${rule.name}, the folder is ${folderName}`, {
@@ -48,6 +49,17 @@ export function loadRule(folder: string, pack: string): Rule {
   const doc = join(folder, 'doc.md');
   const markdown = existsSync(doc) ? readText(doc, relative(process.cwd(), doc)) : '';
   return { ...rule, folder: resolve(folder), pack, markdown, enabled: true };
+}
+
+function checkCalibration({ calibration, thresholds }: RuleFile, file: string): void {
+  if (calibration === undefined) return;
+  const { threshold, where } = calibration;
+  if (!Object.hasOwn(thresholds, threshold) || typeof thresholds[threshold] !== 'number') {
+    throw new ScanError('E_RULE', `calibration.threshold: ${threshold} is no numeric threshold`, {
+      file,
+    });
+  }
+  if (where !== undefined) compileCondition(where, file);
 }
 
 /** Every folder below `root` that holds a `rule.yaml`; `root` itself may be one. */
@@ -124,6 +136,7 @@ function applyOverrides(
       level: override.level ?? rule.level,
       enabled: override.enabled ?? rule.enabled,
       thresholds: { ...rule.thresholds, ...override.thresholds },
+      ...(override.thresholds !== undefined && { configured: Object.keys(override.thresholds) }),
     };
   });
 }

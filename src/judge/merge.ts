@@ -83,6 +83,11 @@ export function mergeResults(results: readonly ScanResult[]): ScanResult {
   }
   const targets = [...groups.values()].map((parts) => mergeTarget(parts, failOn));
   const redaction = results.find((result) => result.redaction !== undefined)?.redaction;
+  const bases = unique(
+    results.flatMap(({ calibration }) => calibration ?? []),
+    (calibration) => JSON.stringify(calibration),
+  );
+  const [calibration] = bases.length === 1 ? bases : [];
   return {
     schema: first.schema,
     tool: first.tool,
@@ -90,6 +95,7 @@ export function mergeResults(results: readonly ScanResult[]): ScanResult {
     exitCode: exitCodeOf(targets, failOn),
     failOn,
     ...(redaction !== undefined && { redaction }),
+    ...(calibration !== undefined && { calibration }),
     targets,
   };
 }

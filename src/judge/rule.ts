@@ -20,6 +20,21 @@ export const thresholdValue = z.union([
 
 export type ThresholdValue = z.infer<typeof thresholdValue>;
 
+/** Stages whose statistics can be calibrated on clean models. */
+export const CALIBRATED_STAGES = ['weights', 'verify', 'features'] as const;
+
+const calibrated = z.strictObject({
+  stage: z.enum(CALIBRATED_STAGES).describe('The stage that measures it.'),
+  threshold: z
+    .string()
+    .describe('The threshold that calibration sets; values at or above it count.'),
+  statistic: fieldPath.describe(
+    'The numeric field; a model is as suspicious as its highest value.',
+  ),
+  where: z.string().min(1).optional().describe('CEL over e: only this evidence counts.'),
+  basis: z.string().min(1).describe('What the shipped value rests on.'),
+});
+
 /** GitHub refuses names over 255 and descriptions over 1,024 characters (SARIF support for code scanning). */
 export const ruleFile = z.strictObject({
   id: z
@@ -43,6 +58,9 @@ export const ruleFile = z.strictObject({
     .min(1)
     .describe('CEL over e (the evidence) and t (the thresholds); true makes a finding.'),
   thresholds: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9]*$/), thresholdValue).default({}),
+  calibration: calibrated
+    .optional()
+    .describe('How clean models can set a threshold (narrowfire calibrate).'),
   groupBy: z
     .array(fieldPath)
     .optional()
@@ -80,6 +98,8 @@ export interface Rule extends RuleFile {
   readonly pack: string;
   readonly markdown: string;
   readonly enabled: boolean;
+  /** Thresholds that the configuration set; calibration leaves them alone. */
+  readonly configured?: readonly string[];
 }
 
 /** What `narrowfire.yaml` may change about a rule. */

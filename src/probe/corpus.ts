@@ -25,16 +25,28 @@ const manifestSchema = z.object({
       role: z.enum(['generic', 'known-text']),
       group: z.string(),
       maxTokens: z.number().int().positive(),
+      sha256: z.string(),
     }),
   ),
 });
 
-/** Generic text that ships with the package. @param root folder that holds `manifest.yaml` */
-export function bundledCorpora(root: string, role: 'generic' | 'known-text'): Corpus[] {
+function manifestOf(root: string): z.infer<typeof manifestSchema>['corpora'] {
   const file = join(root, 'manifest.yaml');
   const parsed = manifestSchema.safeParse(parseYaml(readFileSync(file, 'utf8')));
   if (!parsed.success) throw new ScanError('E_CORPUS', 'the manifest is wrong', { file });
-  return parsed.data.corpora
+  return parsed.data.corpora;
+}
+
+/** SHA-256 of the generic text that ships with the package, as the manifest has them. */
+export function bundledCorpusDigests(root: string): { name: string; sha256: string }[] {
+  return manifestOf(root)
+    .filter(({ role }) => role === 'generic')
+    .map(({ file, sha256 }) => ({ name: file, sha256 }));
+}
+
+/** Generic text that ships with the package. @param root folder that holds `manifest.yaml` */
+export function bundledCorpora(root: string, role: 'generic' | 'known-text'): Corpus[] {
+  return manifestOf(root)
     .filter((entry) => entry.role === role)
     .map(({ file: name, group, maxTokens }) => ({
       ...readCorpus(join(root, name)),

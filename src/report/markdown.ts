@@ -4,6 +4,7 @@
  */
 import type { Finding, ScanResult, TargetResult } from '../finding/finding.ts';
 import { isGap } from '../judge/verdict.ts';
+import { calibrationLines } from './calibration-lines.ts';
 import { shellCommand } from './command-line.ts';
 import { activeFindings, meaningOf } from './meaning.ts';
 import { clip, visibleLine } from './safe-text.ts';
@@ -57,6 +58,10 @@ function* targetLines(target: TargetResult): Iterable<string> {
   const suppressed = target.findings.filter((finding) => finding.suppression !== undefined).length;
   if (suppressed > 0) yield `\nAccepted findings, not listed: ${suppressed}.\n`;
   yield* coverageLines(target);
+  const [calibration, ...changes] = calibrationLines(target);
+  if (calibration === undefined) return;
+  yield `\nCalibration: ${code(calibration, 300)}\n\n`;
+  for (const line of changes) yield `- ${inert(line, 400)}\n`;
 }
 
 function* coverageLines(target: TargetResult): Iterable<string> {

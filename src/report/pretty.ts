@@ -2,6 +2,7 @@
 import type { VerifiedTrigger } from '../evidence/behaviour.ts';
 import type { Finding, Level, ScanResult, TargetResult, Verdict } from '../finding/finding.ts';
 import { isGap } from '../judge/verdict.ts';
+import { calibrationLines } from './calibration-lines.ts';
 import { activeFindings, meaningOf } from './meaning.ts';
 import type { ReportContext } from './report.ts';
 import { clip, visible, visibleLine } from './safe-text.ts';
@@ -114,6 +115,11 @@ function* targetLines(
     yield `    ${error.code}${file}${at}: ${visibleLine(clip(error.message, 400))}\n`;
   }
   yield* coverageLines(target, paint);
+  const [calibration, ...changes] = calibrationLines(target);
+  if (calibration !== undefined) {
+    yield `\n  ${paint.bold('Calibration')} ${visibleLine(clip(calibration, 300))}\n`;
+    for (const line of changes) yield `    - ${visibleLine(clip(line, 400))}\n`;
+  }
   const hidden = target.findings.length - shown.length;
   if (hidden > 0)
     yield `\n  ${paint.dim(`${hidden} suppressed; show them with --show-suppressed`)}\n`;

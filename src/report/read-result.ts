@@ -42,6 +42,15 @@ const finding = z.looseObject({
   behaviour: z
     .looseObject({ kind: z.string(), text: z.string(), similarity: z.number() })
     .optional(),
+  calibrated: z
+    .object({
+      name: z.string(),
+      statistic: z.string(),
+      value: z.number(),
+      pValue: z.number(),
+      models: z.number(),
+    })
+    .optional(),
   evidence: z.array(z.looseObject({ kind: z.string(), path: z.string() })),
   taxa: z.array(z.string()),
   suppression: z
@@ -68,6 +77,9 @@ const resultSchema = z.looseObject({
   failOn: z.enum(['error', 'warning', 'note', 'none']).optional(),
   redaction: z.enum(['triggers', 'prompts', 'all']).optional(),
   commandLine: z.array(z.string()).optional(),
+  calibration: z
+    .object({ name: z.string(), sha256: z.string().optional(), basis: z.string() })
+    .optional(),
   targets: z.array(
     z.looseObject({
       path: z.string(),
@@ -96,6 +108,23 @@ const resultSchema = z.looseObject({
             sha256: z.string().optional(),
           }),
         )
+        .optional(),
+      calibration: z
+        .object({
+          name: z.string(),
+          modelClass: z.string().optional(),
+          models: z.number(),
+          thresholds: z.array(
+            z.object({
+              ruleId: z.string(),
+              threshold: z.string(),
+              shipped: z.number(),
+              above: z.number(),
+              certifies: z.number(),
+            }),
+          ),
+          notApplied: z.array(z.string()),
+        })
         .optional(),
     }),
   ),

@@ -9,6 +9,7 @@ import type { EncoderEvidence } from '../evidence/encoder.ts';
 import type { Evidence } from '../evidence/evidence.ts';
 import type { CausalFeature } from '../evidence/feature.ts';
 import type { Finding, Fingerprint, ScanResult, TargetResult } from '../finding/finding.ts';
+import { calibratedSentence } from '../judge/apply-calibration.ts';
 import type { Rule } from '../judge/rule.ts';
 import { compileTemplate } from '../judge/template.ts';
 
@@ -178,7 +179,7 @@ function redactFinding(finding: Finding, rules: readonly Rule[], redactor: Redac
   const { trigger, behaviour } = finding;
   return {
     ...finding,
-    message,
+    message: message + calibratedSentence(finding),
     evidence,
     // A fingerprint is an unsalted hash of its subject: with a guess at hand it would confirm a trigger.
     ...(redactor.triggers && {

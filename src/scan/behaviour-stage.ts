@@ -22,6 +22,7 @@ import { Generator } from '../probe/generation.ts';
 import { type GenerationPlan, planGeneration } from '../probe/generation-memory.ts';
 import { baseCandidates } from './base-candidates.ts';
 import { isEncoder, runEncoderStages } from './encoder-stage.ts';
+import { modelClassOf } from './model-class.ts';
 import type {
   CancelSignal,
   Profile,
@@ -131,7 +132,11 @@ export async function runBehaviourStages(
       progress,
     });
     const limits = [...METHOD_LIMITS, ...unreadTensorGaps(model.unread)];
-    receive('verify', outcome(result.evidence, limits));
+    receive('verify', {
+      ...outcome(result.evidence, limits),
+      modelClass: modelClassOf(model.spec, target, options.base),
+      best: { 'verified-trigger.score': result.bestScore },
+    });
     stage = 'features';
     const working = result.evidence.filter((fact) => fact.outcome === 'backdoored');
     const causes = await explainCauses({

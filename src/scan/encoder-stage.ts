@@ -20,6 +20,7 @@ import type { ModelSpec } from '../model/spec.ts';
 import type { Corpus } from '../probe/corpus.ts';
 import { Embedder } from '../probe/embedder.ts';
 import { type BehaviourStageOptions, type StageReceiver, statedMemory } from './behaviour-stage.ts';
+import { modelClassOf } from './model-class.ts';
 import type { StageName, Target } from './stage.ts';
 import { unreadTensorGaps } from './unread-tensors.ts';
 
@@ -104,6 +105,7 @@ export async function runEncoderStages(
       errors: [],
       tokens: embedder.tokens,
       ...memory,
+      modelClass: modelClassOf(spec, target, options.base),
     });
     stage = 'features';
     const causes: Evidence[] = [];

@@ -1,11 +1,15 @@
 /** A scan: targets in, each run by a supervised child process, one judged result out. */
 import { basename } from 'node:path';
 import type { ScanResult, StageReport, TargetResult } from '../finding/finding.ts';
-import { judge } from '../judge/judge.ts';
+import { applyCalibration } from '../judge/apply-calibration.ts';
+import type { Calibration } from '../judge/calibration.ts';
+import { type JudgeInput, judge } from '../judge/judge.ts';
 import type { Policy } from '../judge/policy.ts';
 import type { Rule } from '../judge/rule.ts';
+import { calibrationOf } from '../judge/shipped-calibration.ts';
 import { exitCodeOf, overallVerdict } from '../judge/verdict.ts';
 import { VERSION } from '../version.ts';
+import { calibrationSettings } from './calibration-settings.ts';
 import type { NetworkOptions } from './remote-stage.ts';
 import { stagesFor } from './run-stages.ts';
 import type { CancelSignal, Profile, ProgressEvent, StageOutcome, Target } from './stage.ts';
@@ -35,6 +39,8 @@ export interface ScanOptions {
   readonly suspects?: readonly string[];
   /** Remote targets are read only with these; without, the network is never touched. */
   readonly network?: NetworkOptions;
+  /** Thresholds from clean models, in place of the shipped ones. */
+  readonly calibration?: Calibration;
 }
 
 export interface ScanHooks {
@@ -57,6 +63,7 @@ export async function scan(
     verdict: overallVerdict(targets),
     exitCode: exitCodeOf(targets, options.policy.failOn),
     failOn: options.policy.failOn,
+    calibration: calibrationOf(options.calibration),
     targets,
   };
 }
@@ -75,14 +82,22 @@ function missingTarget({ given, error }: MissingTarget, options: ScanOptions): T
   return judge(input, options.rules, options.policy);
 }
 
-async function scanTarget(
+/** What the stages of one target left behind. */
+export interface ObservedTarget {
+  readonly input: JudgeInput;
+  readonly modelClass: string | undefined;
+  /** `StageOutcome.best` of all stages. */
+  readonly best: Readonly<Record<string, number>>;
+}
+
+/** Runs one target's stages and judges nothing. */
+export async function observeTarget(
   target: Target,
-  options: ScanOptions,
+  options: Omit<ScanOptions, 'rules' | 'policy' | 'calibration'>,
   hooks: ScanHooks,
-): Promise<TargetResult> {
-  const { rules, policy, ...stageOptions } = options;
+): Promise<ObservedTarget> {
   const { outcomes, error } = await supervise(target, {
-    ...stageOptions,
+    ...options,
     cancel: hooks.cancel ?? { cancelled: false },
     ...(hooks.progress !== undefined && { onProgress: hooks.progress }),
   });
@@ -109,7 +124,24 @@ async function scanTarget(
       ...memoryOf(outcomes),
     },
   };
-  return judge(input, rules, policy);
+  return {
+    input,
+    modelClass: outcomes.findLast(([, one]) => one.modelClass !== undefined)?.[1].modelClass,
+    best: Object.assign({}, ...outcomes.map(([, one]) => one.best ?? {})) as Record<string, number>,
+  };
+}
+
+async function scanTarget(
+  target: Target,
+  options: ScanOptions,
+  hooks: ScanHooks,
+): Promise<TargetResult> {
+  const { rules, policy, calibration, ...stageOptions } = options;
+  const { input, modelClass } = await observeTarget(target, stageOptions, hooks);
+  if (calibration === undefined) return judge(input, rules, policy);
+  const settings = calibrationSettings(stageOptions);
+  const applied = applyCalibration(rules, calibration, { modelClass, settings });
+  return judge(input, rules, policy, applied);
 }
 
 function memoryOf(

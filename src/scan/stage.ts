@@ -31,6 +31,10 @@ export interface StageOutcome {
   readonly device?: string;
   /** Stated before the run where a bound on memory was given. */
   readonly memory?: MemoryStatement;
+  /** Family and task, as in `llama/causal`: models that can be compared with each other. */
+  readonly modelClass?: string;
+  /** Highest value of a statistic over all that was measured, reported as evidence or not: `kind.field`. */
+  readonly best?: Readonly<Record<string, number>>;
 }
 
 export interface ProgressEvent {

@@ -11,6 +11,7 @@ import { configBeside, tokenTextBeside } from '../model/model-files.ts';
 import { isAdapterFolder, openAdapter } from '../model/weights/adapter.ts';
 import type { StoredWeights } from '../model/weights/stored.ts';
 import { openStored } from '../model/weights.ts';
+import { ADAPTER_ALONE } from './model-class.ts';
 import type { CancelSignal, ProgressEvent, StageOutcome, Target } from './stage.ts';
 
 export interface WeightStageOptions {
@@ -38,6 +39,7 @@ export async function runWeightStage(
   try {
     if (target.kind !== 'file' && isAdapterFolder(target.root)) {
       readAdapter(target, options, findings);
+      if (options.base === undefined) return { ...findings, tokens: 0, modelClass: ADAPTER_ALONE };
     } else {
       readWeights(target, options, findings);
     }

@@ -92,6 +92,15 @@ export function rulePlain(rule: Rule): Readonly<Record<string, unknown>> {
   return plain;
 }
 
+function calibrationFacts({ calibration, evidence }: Rule): string[][] {
+  if (calibration === undefined) return [];
+  const { threshold, statistic, basis } = calibration;
+  return [
+    ['calibrate', `sets ${threshold} from the highest ${evidence}.${statistic} of clean models`],
+    ['  shipped', basis],
+  ];
+}
+
 function ruleText(rule: Rule, width: number): string {
   const taxonomies = loadTaxonomies();
   const facts = [
@@ -100,6 +109,7 @@ function ruleText(rule: Rule, width: number): string {
     ['reads', `${rule.evidence} evidence`],
     ['when', rule.when],
     ...Object.entries(rule.thresholds).map(([name, value]) => [`  ${name}`, JSON.stringify(value)]),
+    ...calibrationFacts(rule),
     ['since', rule.since],
     ...rule.taxa.map((id) => ['taxon', `${id} ${findTaxon(id, taxonomies)?.name ?? ''}`]),
   ];

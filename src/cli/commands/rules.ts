@@ -7,7 +7,9 @@ import { EXIT } from '../../finding/exit-code.ts';
 import { BUILTIN_RULES, loadRule, loadRules, ruleFolders } from '../../judge/load-rules.ts';
 import type { Rule } from '../../judge/rule.ts';
 import { runRuleCases } from '../../judge/rule-cases.ts';
+import { shippedCalibration } from '../../judge/shipped-calibration.ts';
 import { findTaxon, loadTaxonomies } from '../../judge/taxonomy.ts';
+import { wrap } from '../../report/pretty.ts';
 import { runFileStage } from '../../scan/file-stage.ts';
 import { findTargets } from '../../scan/targets.ts';
 import type { Io } from '../io.ts';
@@ -36,7 +38,11 @@ export function addRulesCommand(program: Command, { io, exit }: CommandHost): vo
     .action((flags: { readonly rules?: readonly string[]; readonly json?: boolean }) => {
       const all = loadRules({ folders: flags.rules ?? [] });
       if (flags.json === true) io.stdout(`${JSON.stringify(all.map(rulePlain), null, 1)}\n`);
-      else for (const rule of all) io.stdout(listLine(rule, all));
+      else {
+        for (const rule of all) io.stdout(listLine(rule, all));
+        const { name, basis } = shippedCalibration();
+        io.stdout(`\n${wrap(`Thresholds (${name}): ${basis}`, 100, '')}\n`);
+      }
     });
   rules
     .command('validate')

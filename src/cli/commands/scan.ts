@@ -4,6 +4,7 @@ import { formatError, ScanError } from '../../errors.ts';
 import { EXIT } from '../../finding/exit-code.ts';
 import type { ScanResult } from '../../finding/finding.ts';
 import { readBaseline } from '../../judge/baseline.ts';
+import { readCalibration } from '../../judge/calibration.ts';
 import { isExpired } from '../../judge/ignore.ts';
 import { loadRules } from '../../judge/load-rules.ts';
 import type { Policy } from '../../judge/policy.ts';
@@ -15,6 +16,7 @@ import { type ScanOptions, scan } from '../../scan/scan.ts';
 import { type Config, DEVICES, FAIL_ON, PROFILES } from '../config.ts';
 import { parseDuration } from '../duration.ts';
 import { withFailedOutput } from '../exit.ts';
+import { watchInterrupt } from '../interrupt.ts';
 import type { Io } from '../io.ts';
 import type { CommandHost } from '../main.ts';
 import { byteSize, bytesOf, collect, wholeNumber } from '../option-parsers.ts';
@@ -40,6 +42,7 @@ export interface ScanFlags extends ReportFlags {
   readonly failOn?: Policy['failOn'];
   readonly exitCode: boolean;
   readonly baseline?: string;
+  readonly calibration?: string;
   /** A path, or false for `--no-config`. */
   readonly config?: string | false;
   readonly ignores: boolean;
@@ -93,6 +96,7 @@ export function addScanCommand(program: Command, host: CommandHost): void {
     .addOption(new Option('--fail-on <level>', 'lowest level that fails').choices(FAIL_ON))
     .option('--no-exit-code', 'end with 0 whenever the scan itself went well')
     .option('--baseline <file>', 'findings in this file are known and do not fail')
+    .option('--calibration <file>', 'thresholds from clean models (narrowfire calibrate)')
     .option('--rules <dir>', 'folder of own rules (repeatable)', collect)
     .option('--no-ignores', 'apply no ignore entry of the configuration')
     .option('--config <file>', 'configuration, instead of the nearest narrowfire.yaml')
@@ -116,7 +120,11 @@ function notices(config: Config, today: string, io: Io): void {
 }
 
 /** Arguments that give the same result again, as far as they change it. */
-function reproduction(paths: readonly string[], options: ScanOptions): readonly string[] {
+function reproduction(
+  paths: readonly string[],
+  options: ScanOptions,
+  calibration: string | undefined,
+): readonly string[] {
   const optional = (flag: string, value: string | number | undefined) =>
     value === undefined ? [] : [flag, String(value)];
   return [
@@ -130,6 +138,7 @@ function reproduction(paths: readonly string[], options: ScanOptions): readonly 
     ...optional('--sae', options.sae),
     ...optional('--corpus', options.corpus),
     ...optional('--memory', options.memoryBytes),
+    ...optional('--calibration', calibration),
   ];
 }
 
@@ -187,22 +196,6 @@ function outputsOf(flags: ScanFlags, config: Config): readonly Output[] {
   return [stdout, ...toFiles];
 }
 
-/** Cancels between batches on the first interrupt; the second ends the process at once. */
-function watchInterrupt(): { readonly signal: { cancelled: boolean }; stop(): void } {
-  const signal = { cancelled: false };
-  const onInterrupt = () => {
-    if (signal.cancelled) process.exit(EXIT.interrupted);
-    signal.cancelled = true;
-  };
-  process.on('SIGINT', onInterrupt);
-  process.on('SIGTERM', onInterrupt);
-  const stop = () => {
-    process.off('SIGINT', onInterrupt);
-    process.off('SIGTERM', onInterrupt);
-  };
-  return { signal, stop };
-}
-
 async function runList(
   list: string,
   paths: readonly string[],
@@ -255,7 +248,11 @@ export async function runScan(paths: readonly string[], flags: ScanFlags, io: Io
     ...(baseline !== undefined && { baseline: readBaseline(baseline) }),
     today,
   };
-  const options = scanOptions(flags, config, rules, policy, io);
+  const calibration = flags.calibration ?? config.calibration;
+  const options: ScanOptions = {
+    ...scanOptions(flags, config, rules, policy, io),
+    ...(calibration !== undefined && { calibration: readCalibration(calibration) }),
+  };
   const outputs = outputsOf(flags, config);
   const full = (flags.fullOutput ?? []).map(parseOutput);
   const started = io.now();
@@ -281,7 +278,7 @@ export async function runScan(paths: readonly string[], flags: ScanFlags, io: Io
   const result: ScanResult = {
     ...scanned,
     exitCode: exitCodeFor(scanned, flags, interrupt.signal.cancelled),
-    commandLine: reproduction(paths, options),
+    commandLine: reproduction(paths, options, calibration),
   };
   const context = reportContext(io, rules, loadTaxonomies(), {
     sarifProfile: flags.sarifProfile ?? config.sarifProfile ?? 'audit',

@@ -52,6 +52,8 @@ export interface BehaviourResult {
   readonly probe: BehaviourProbe;
   /** Nats a token of the model's own text that the corpora leave unexplained. */
   readonly referenceGap: number;
+  /** Score of the strongest verified string whatever its outcome, reported or not; 0 when nothing was verified. */
+  readonly bestScore: number;
   /** Best score that each source reached alone, before verification. */
   readonly sourceScores: Readonly<Partial<Record<CandidateSource, number>>>;
 }
@@ -106,7 +108,15 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
     const fact = await explain(probe, one, frame, { path: input.path, behaviours });
     if (fact !== undefined) evidence.push(fact);
   }
-  return { evidence, notCovered: [], probe, referenceGap, sourceScores: sourceScores(ranked) };
+  const scores = framed.map(([one]) => one.trial.score).filter(Number.isFinite);
+  return {
+    evidence,
+    notCovered: [],
+    probe,
+    referenceGap,
+    bestScore: scores.length === 0 ? 0 : Math.max(...scores),
+    sourceScores: sourceScores(ranked),
+  };
 }
 
 async function suspectCandidates(

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Finding, Level, ScanResult, TargetResult, Verdict } from '../../finding/finding.ts';
 import { isGap } from '../../judge/verdict.ts';
+import { calibrationLines } from '../calibration-lines.ts';
 import { shellCommand } from '../command-line.ts';
 import { activeFindings, meaningOf, needsLook } from '../meaning.ts';
 import type { ReportContext } from '../report.ts';
@@ -94,6 +95,13 @@ function topFindings(target: TargetResult, shown: readonly Finding[], index: num
   return html`<ul class="top">${lines}${more}</ul>`;
 }
 
+function calibrated(target: TargetResult): Markup {
+  const [calibration, ...changes] = calibrationLines(target);
+  if (calibration === undefined) return NOTHING;
+  const lines = changes.map((line) => html`<li class="limit">${clip(line, 400)}</li>`);
+  return html`<h2 class="label">Calibration</h2><p class="where">${clip(calibration, 300)}</p><ul class="gaps">${lines}</ul>`;
+}
+
 function hero(target: TargetResult, shown: readonly Finding[], index: number): Markup {
   const digest =
     target.sha256 === undefined ? NOTHING : html`<p class="where">SHA-256 ${target.sha256}</p>`;
@@ -104,7 +112,7 @@ function hero(target: TargetResult, shown: readonly Finding[], index: number): M
   return html`<section class="hero ${needsLook(target) ? 'incomplete' : target.verdict}">
 <div class="hero-top"><div class="verdict">${WORD[target.verdict]}</div><p class="path"><b>${clip(target.path, 400)}</b></p><p>${meaningOf(target)}</p>${topFindings(target, shown, index)}</div>
 <div class="hero-body"><section><h2 class="label">Found</h2>${tally(activeFindings(target))}<h2 class="label">Looked at</h2>${stages(target)}${cost}${digest}</section>
-<section><h2 class="label">Not covered</h2>${gaps(target)}</section></div></section>`;
+<section><h2 class="label">Not covered</h2>${gaps(target)}${calibrated(target)}</section></div></section>`;
 }
 
 function* targetSection(
@@ -156,7 +164,11 @@ export function* renderHtml(result: ScanResult, context: ReportContext): Iterabl
     for (const part of targetSection(target, index, context)) yield `${part.text}\n`;
   }
   yield reproduce(result).text;
-  yield html`\n<footer>narrowfire ${result.tool.version}, exit code ${result.exitCode}. Text from the model is shown as data: invisible characters appear as escapes, spaces at the edges as dots.</footer>\n`
+  const basis =
+    result.calibration === undefined
+      ? NOTHING
+      : html` Thresholds (${result.calibration.name}): ${result.calibration.basis}`;
+  yield html`\n<footer>narrowfire ${result.tool.version}, exit code ${result.exitCode}.${basis} Text from the model is shown as data: invisible characters appear as escapes, spaces at the edges as dots.</footer>\n`
     .text;
   yield '</main>\n</body>\n</html>\n';
 }

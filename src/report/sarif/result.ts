@@ -107,11 +107,12 @@ function properties(finding: Finding, context: ReportContext): Record<string, un
     'narrowfire/ruleName': finding.ruleName,
   };
   if (context.sarifProfile !== 'audit') return common;
-  const { trigger, behaviour } = finding;
+  const { trigger, behaviour, calibrated } = finding;
   return {
     ...common,
     ...(trigger !== undefined && { 'narrowfire/trigger': trigger }),
     ...(behaviour !== undefined && { 'narrowfire/behaviour': behaviour }),
+    ...(calibrated !== undefined && { 'narrowfire/calibrated': calibrated }),
     'narrowfire/evidence': finding.evidence.slice(0, MAX_EVIDENCE),
     'narrowfire/evidenceTotal': finding.evidenceTotal ?? finding.evidence.length,
   };

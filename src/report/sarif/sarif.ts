@@ -151,8 +151,18 @@ export function* renderSarif(result: ScanResult, context: ReportContext): Iterab
     if (taxonomies.components.length > 0) yield `,\n"taxonomies":${json(taxonomies.components)}`;
   }
   if (audit) {
-    const verdicts = result.targets.map(({ path, verdict }) => ({ path, verdict }));
-    yield `,\n"properties":${json({ 'narrowfire/verdict': result.verdict, 'narrowfire/targets': verdicts })}`;
+    const verdicts = result.targets.map(({ path, verdict, calibration }) => ({
+      path,
+      verdict,
+      ...(calibration !== undefined && { calibration }),
+    }));
+    const { calibration } = result;
+    const properties = {
+      'narrowfire/verdict': result.verdict,
+      'narrowfire/targets': verdicts,
+      ...(calibration !== undefined && { 'narrowfire/calibration': calibration }),
+    };
+    yield `,\n"properties":${json(properties)}`;
   }
   yield '\n}]}\n';
 }
