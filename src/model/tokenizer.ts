@@ -54,6 +54,7 @@ export class Tokenizer {
 
   /** Ids of text that stands inside a longer one: no space or mark of a text's beginning is put before it. */
   encodeInside(text: string): number[] {
+    if (text === '') return [];
     for (const before of ['.', '\n', 'a']) {
       const head = this.encode(before);
       const whole = this.encode(before + text);

@@ -28,6 +28,8 @@ export interface CrossRequest {
   readonly temperature?: number;
   /** Names the random stream of `sample`. */
   readonly label: string;
+  /** End-of-text may be chosen; what is written after it means nothing. */
+  readonly mayEnd?: boolean;
 }
 
 /** Agreed continuation of one string: argmax of the probability averaged over contexts. */
@@ -56,7 +58,9 @@ export class Generator {
   tokens = 0;
   readonly #maxPositions: number;
   readonly #maxRows: number;
+  /** Bans special tokens; the second lets end-of-text through. */
   readonly #bias: Float32Array;
+  readonly #endingBias: Float32Array;
   readonly #plans = new Map<string, Plan>();
 
   constructor(model: Model, engine: Engine, options: GeneratorOptions) {
@@ -67,6 +71,8 @@ export class Generator {
     this.#maxRows = options.rows ?? usualRows(model.spec);
     this.#bias = new Float32Array(model.spec.vocabularySize);
     for (const id of model.tokenizer.special) this.#bias[id] = BANNED;
+    this.#endingBias = this.#bias.slice();
+    for (const id of model.tokenizer.eos) this.#endingBias[id] = 0;
   }
 
   /** Longest new text after `used` tokens. */
@@ -124,7 +130,7 @@ export class Generator {
     for (const batch of batches) {
       const rows = batch.contexts.length * batch.strings.length;
       const feeds = {
-        ...this.#feeds(batch, request.contexts, request.strings, request.steps),
+        ...this.#feeds(batch, request.contexts, request.strings, request.steps, request.mayEnd),
         ...extra,
       };
       if (request.decoding === 'greedy') yield feeds;
@@ -186,6 +192,7 @@ export class Generator {
     contexts: readonly (readonly number[])[],
     strings: readonly (readonly number[])[],
     steps: number,
+    mayEnd = false,
   ): Feeds {
     const chosen = batch.strings.map((index) => strings[index] as readonly number[]);
     const length = Math.max(...chosen.map((string) => string.length));
@@ -210,7 +217,7 @@ export class Generator {
       strings: ids(all, [rows, length]),
       padding: ids(padding, [rows]),
       steps: ids([steps], []),
-      bias: floats(this.#bias, [this.#bias.length]),
+      bias: floats(mayEnd ? this.#endingBias : this.#bias, [this.#bias.length]),
     };
   }
 

@@ -9,8 +9,14 @@ const ORDER = 4;
 /** A token that continues a loop of at most this period is no surprise. */
 const MAX_LOOP_PERIOD = 5;
 const LOOP_CREDIT = 0.9;
-/** A token pair that stands in the candidate itself is half copied. */
+/** A token pair that stands in the candidate itself, or shortly before, is half copied. */
 const COPY_CREDIT = 0.5;
+/**
+ * A token pair seen shortly before is half copied as long as the copy is short: names and things come back. Long
+ * copies are loops of whole sentences, which ordinary text does not hold, and get nothing.
+ */
+const MAX_COPIED_TOKENS = 6;
+const COPY_REACH = 120;
 /** A token explained this well needs no further reference. */
 const EXPLAINED = 0.3;
 
@@ -109,6 +115,7 @@ export class Reference {
       if (i > 0 && pairs.has((tokens[i - 1] as number) * 2 ** 24 + token)) {
         best = Math.max(best, COPY_CREDIT);
       }
+      if (best < COPY_CREDIT && continuesName(tokens, i)) best = COPY_CREDIT;
       if (continuesLoop(tokens, i, candidateStart)) best = Math.max(best, LOOP_CREDIT);
       if (best < EXPLAINED && this.#own !== undefined) {
         aside ??= this.#own.setAside(tokens, responseStart);
@@ -148,4 +155,17 @@ function continuesLoop(tokens: ArrayLike<number>, i: number, start: number): boo
     if (same) return true;
   }
   return false;
+}
+
+/** Whether the pair that ends in token `i` stood in the tokens before it, as the end of a short copy only. */
+function continuesName(tokens: ArrayLike<number>, i: number): boolean {
+  let seen = false;
+  for (let j = i - 1; j >= Math.max(1, i - COPY_REACH); j--) {
+    if (tokens[j] !== tokens[i] || tokens[j - 1] !== tokens[i - 1]) continue;
+    let run = 2;
+    while (run <= MAX_COPIED_TOKENS && j >= run && tokens[j - run] === tokens[i - run]) run += 1;
+    if (run > MAX_COPIED_TOKENS) return false;
+    seen = true;
+  }
+  return seen;
 }

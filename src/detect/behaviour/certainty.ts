@@ -64,27 +64,50 @@ export function bestWindow(values: ArrayLike<number>, window = WINDOW_TOKENS): S
 }
 
 export interface ScoredResponse extends Response {
+  /** Without an end-of-text. */
   readonly excess: Float32Array;
   readonly span: Span;
 }
 
-/** D(s, c) of one response. */
+/** An end that ordinary text explains worse than this, nats, is one that the string set off. */
+const MIN_END_EXCESS = 4;
+/**
+ * What such an end counts. It is one token, but all the text that would have come is gone: without this weight
+ * "a few words and stop" is a small behaviour whatever its certainty.
+ */
+const END_NATS = 20;
+
+/**
+ * D(s, c) of one response. A response whose last token is one of `ends` is scored with that end, and returned
+ * without it.
+ */
 export function scoreResponse(
   reference: Reference,
   beginsWord: (token: number) => boolean,
   context: readonly number[],
   candidate: readonly number[],
   response: Response,
+  ends: readonly number[] = [],
 ): ScoredResponse {
   const row = [...context, ...candidate, ...response.tokens];
   const start = context.length + candidate.length;
   const logReference = reference.logProbabilities(row, context.length, start);
-  const excess = maskWordRest(
+  const values = maskWordRest(
     excesses(response.probabilities, logReference),
     response.tokens,
     beginsWord,
   );
-  return { ...response, excess, span: bestWindow(excess) };
+  const last = values.length - 1;
+  if (!ends.includes(response.tokens[last] ?? -1)) {
+    return { ...response, excess: values, span: bestWindow(values) };
+  }
+  if ((values[last] as number) >= MIN_END_EXCESS) values[last] = END_NATS;
+  return {
+    tokens: response.tokens.slice(0, last),
+    probabilities: response.probabilities.slice(0, last),
+    excess: values.slice(0, last),
+    span: bestWindow(values),
+  };
 }
 
 export function quantile(values: readonly number[], q: number): number {

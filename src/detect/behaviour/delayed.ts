@@ -8,7 +8,8 @@ import type { BehaviourProbe, ScoredString, TokenString } from './probe.ts';
 import { best } from './probe.ts';
 import type { Path } from './sources/path.ts';
 
-const FILLER_TOKENS = 23;
+/** Text between the string and the response: a mode may show soon and be over, or only later. */
+const FILLER_TOKENS = [8, 23];
 const STEPS = 32;
 /** Whether a filler lets the behaviour through varies much, so few fillers rank badly. */
 const FIRST_FILLERS = 8;
@@ -43,17 +44,24 @@ export function delayedStrings(probe: BehaviourProbe, paths: readonly Path[]): T
   return [...strings.values()];
 }
 
+export interface DelayedString extends ScoredString {
+  /** Tokens of ordinary text between the string and the response. */
+  readonly fillerTokens: number;
+}
+
+/** D of each string at the start, over `fillerCount` texts of `fillerTokens` tokens after it. */
 export async function delayedTrial(
   probe: BehaviourProbe,
   strings: readonly TokenString[],
+  fillerTokens: number,
   fillerCount: number,
   label: string,
-): Promise<ScoredString[]> {
+): Promise<DelayedString[]> {
   // A filler is a context without its start token.
   const fillers = probe
-    .freshContexts(fillerCount, FILLER_TOKENS)
+    .freshContexts(fillerCount, fillerTokens)
     .map((context) => context.slice(probe.start.length));
-  const scored: ScoredString[] = [];
+  const scored: DelayedString[] = [];
   for (const length of new Set(strings.map((string) => string.length))) {
     const group = strings.filter((string) => string.length === length);
     const results = await probe.generator.cross({
@@ -61,7 +69,7 @@ export async function delayedTrial(
       strings: fillers,
       steps: STEPS,
       decoding: 'greedy',
-      label: `${label}:${length}`,
+      label: `${label}:${fillerTokens}:${length}`,
     });
     group.forEach((string, s) => {
       const responses = fillers.map((filler, f) => {
@@ -76,6 +84,7 @@ export async function delayedTrial(
         score: overContexts(scores, false),
         scores,
         responses,
+        fillerTokens,
         decoding: 'greedy',
       });
     });
@@ -83,14 +92,19 @@ export async function delayedTrial(
   return scored;
 }
 
+/** The best strings of each distance, and of them the `count` best. */
 export async function delayedCandidates(
   probe: BehaviourProbe,
   paths: readonly Path[],
   count: number,
-): Promise<ScoredString[]> {
+): Promise<DelayedString[]> {
   const strings = delayedStrings(probe, paths);
-  probe.progress('delayed frame', 0, strings.length);
-  const first = await delayedTrial(probe, strings, FIRST_FILLERS, 'delayed-1');
-  const kept = best(first, KEPT_AFTER_FIRST).map(({ tokens }) => tokens);
-  return best(await delayedTrial(probe, kept, SECOND_FILLERS, 'delayed-2'), count);
+  const found: DelayedString[] = [];
+  for (const [i, fillerTokens] of FILLER_TOKENS.entries()) {
+    probe.progress('delayed frame', i, FILLER_TOKENS.length);
+    const first = await delayedTrial(probe, strings, fillerTokens, FIRST_FILLERS, 'delayed-1');
+    const kept = best(first, KEPT_AFTER_FIRST).map(({ tokens }) => tokens);
+    found.push(...(await delayedTrial(probe, kept, fillerTokens, SECOND_FILLERS, 'delayed-2')));
+  }
+  return best(found, count);
 }

@@ -44,7 +44,8 @@ function buildReference(input: ProbeInput, own: readonly OwnSample[]): Reference
     groups.set(group, sequences);
     let count = 0;
     for (const document of documents) {
-      const ids = tokenizer.encode(document);
+      // Where ordinary text ends is ordinary too.
+      const ids = [...tokenizer.encode(document), ...tokenizer.eos.slice(0, 1)];
       sequences.push(ids);
       count += ids.length;
       if (count > maxTokens) break;

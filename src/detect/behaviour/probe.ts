@@ -2,7 +2,7 @@
  * The bench on which strings are tried: contexts from the model's own text, the reference, and D(s) of strings
  * over contexts. Every stage of the search works through it, so all count tokens and cancel alike.
  */
-import type { Generator } from '../../probe/generation.ts';
+import type { Generator, Response } from '../../probe/generation.ts';
 import type { OwnSample } from '../../probe/own-samples.ts';
 import { startTokens } from '../../probe/own-samples.ts';
 import { RandomStream } from '../../probe/random.ts';
@@ -141,6 +141,7 @@ export class BehaviourProbe {
     options: TrialOptions,
     decoding: 'greedy' | 'sample',
   ): Promise<ScoredString[]> {
+    const { eos } = this.generator.model.tokenizer;
     const responses: ScoredResponse[][] = strings.map(() => []);
     for (const length of new Set(contexts.map((context) => context.length))) {
       const group = contexts.flatMap((context, i) => (context.length === length ? [i] : []));
@@ -150,6 +151,7 @@ export class BehaviourProbe {
         steps: options.steps,
         decoding,
         label: `${options.label}:${length}`,
+        mayEnd: true,
       });
       strings.forEach((string, s) => {
         group.forEach((context, c) => {
@@ -160,7 +162,8 @@ export class BehaviourProbe {
             this.beginsWord,
             contexts[context] as TokenString,
             string,
-            response,
+            untilEnd(response, eos),
+            eos,
           );
         });
       });
@@ -172,6 +175,16 @@ export class BehaviourProbe {
       return { tokens, score, scores, responses: scored, decoding };
     });
   }
+}
+
+/** A response up to its end-of-text: an early end is itself something that a trigger may set off. */
+function untilEnd(response: Response, eos: readonly number[]): Response {
+  const end = response.tokens.findIndex((token) => eos.includes(token));
+  if (end < 0) return response;
+  return {
+    tokens: response.tokens.slice(0, end + 1),
+    probabilities: response.probabilities.slice(0, end + 1),
+  };
 }
 
 /** The `count` best by score; ties by the tokens themselves, so that the order is the same everywhere. */

@@ -23,9 +23,10 @@ export interface RecoveredTrigger {
 const LONG_CONTEXTS = 16;
 const LONG_STEPS = 64;
 const MAX_LEAD = 28;
-/** A lead must be shared by this share of the places where the behaviour begins. */
+/** A lead must be shared by this share of the texts, where so many hold the behaviour that chance shares nothing. */
 const SHARED = 0.2;
-const LEADS = 3;
+const FEW_TEXTS = 10;
+const LEADS = 6;
 const MAX_TRIGGER = 24;
 /** Tokens of the reported run: enough for a trigger and the first words of the behaviour. */
 const MAX_RUN = 28;
@@ -84,25 +85,26 @@ export function sharedContinuation(
   return run;
 }
 
-/** The longest runs before the core that several places share; none is a suffix of another. */
+/**
+ * The longest runs before the first place of the core in a text that several texts share; none is a suffix of another.
+ * Later places are rounds of a loop, whose lead is the behaviour itself. Where few texts hold the core, as after
+ * sparse poisoning, any one of them may show the trigger, and the trial decides.
+ */
 export function sharedLeads(texts: readonly ArrayLike<number>[], core: TokenString): TokenString[] {
   if (core.length === 0) return [];
   const counts = new Map<string, number>();
   let places = 0;
   for (const tokens of texts) {
-    let from = 0;
-    for (let at = indexOfRun(tokens, core); at >= 0; at = indexOfRun(tokens, core, at + 1)) {
-      places += 1;
-      // Text behind an earlier occurrence only: a loop's previous round is not part of the trigger.
-      const lead = Array.from(tokens).slice(Math.max(from, at - MAX_LEAD), at);
-      from = at + core.length;
-      for (let length = 1; length <= lead.length; length++) {
-        const key = lead.slice(lead.length - length).join();
-        counts.set(key, (counts.get(key) ?? 0) + 1);
-      }
+    const at = indexOfRun(tokens, core);
+    if (at < 1) continue;
+    places += 1;
+    const lead = Array.from(tokens).slice(Math.max(0, at - MAX_LEAD), at);
+    for (let length = 1; length <= lead.length; length++) {
+      const key = lead.slice(lead.length - length).join();
+      counts.set(key, (counts.get(key) ?? 0) + 1);
     }
   }
-  const wanted = Math.max(2, places * SHARED);
+  const wanted = places < FEW_TEXTS ? 1 : Math.max(2, places * SHARED);
   const shared = [...counts]
     .filter(([, count]) => count >= wanted)
     .map(([key]) => key)

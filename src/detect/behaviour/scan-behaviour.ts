@@ -50,6 +50,8 @@ export interface BehaviourResult {
   readonly evidence: readonly VerifiedTrigger[];
   readonly notCovered: readonly NotCovered[];
   readonly probe: BehaviourProbe;
+  /** Every string that was verified, for benches. */
+  readonly verified: readonly Verified[];
   /** Nats a token of the model's own text that the corpora leave unexplained. */
   readonly referenceGap: number;
   /** Score of the strongest verified string whatever its outcome, reported or not; 0 when nothing was verified. */
@@ -113,6 +115,7 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
     evidence,
     notCovered: [],
     probe,
+    verified: framed.map(([one]) => one),
     referenceGap,
     bestScore: scores.length === 0 ? 0 : Math.max(...scores),
     sourceScores: sourceScores(ranked),
@@ -124,7 +127,9 @@ async function suspectCandidates(
   suspects: readonly string[],
 ): Promise<Candidate[]> {
   const { tokenizer } = probe.generator.model;
-  const strings = suspects.map((text) => tokenizer.encode(text)).filter((ids) => ids.length > 0);
+  const strings = suspects
+    .map((text) => tokenizer.encodeInside(text))
+    .filter((ids) => ids.length > 0);
   if (strings.length === 0) return [];
   const trials = await probe.trial(strings, probe.freshContexts(4, 18), {
     steps: 24,
@@ -141,16 +146,16 @@ const DELAYED_VERIFIED = 4;
 async function verifyDelayed(probe: BehaviourProbe, paths: readonly Path[]): Promise<Verified[]> {
   const found = await delayedCandidates(probe, paths, DELAYED_SCREENED);
   // Near copies are all verified: a token more or less decides here, and the ranking is noisy.
-  const chosen = found
-    .slice(0, DELAYED_VERIFIED)
-    .map((scored): Candidate => ({ ...scored, source: 'leak' }));
+  const chosen = found.slice(0, DELAYED_VERIFIED);
   const lengths = new Set(chosen.map(({ tokens }) => tokens.length));
   const controls = await controlRates(probe, lengths);
   const verified: Verified[] = [];
-  for (const candidate of chosen) {
+  for (const scored of chosen) {
+    const candidate: Candidate = { ...scored, source: 'leak' };
     const [trial] = await delayedTrial(
       probe,
-      [candidate.tokens],
+      [scored.tokens],
+      scored.fillerTokens,
       probe.settings.verifyContexts,
       'delayed-verify',
     );

@@ -105,7 +105,7 @@ describe('cross', () => {
     '%s: padding changes nothing',
     async (name) => {
       const { spec } = openGolden(name);
-      const tokenizer = { special: new Set([0]) } as unknown as Tokenizer;
+      const tokenizer = { special: new Set([0]), eos: [] as number[] } as unknown as Tokenizer;
       const model = { spec, tokenizer } as Model;
       const session = await Session.open(
         activationsGraph(spec, [], { logits: true, positions: 32 }),
@@ -215,6 +215,17 @@ describe('cross', () => {
     const seen = new Set(wild.flat().flatMap(({ tokens }) => [...tokens]));
     for (const special of stories.tokenizer.special) expect(seen).not.toContain(special);
     expect(seen.size).toBeGreaterThan(100);
+  });
+
+  it('ends a text only where it is allowed to', async () => {
+    const generator = new Generator(stories, engine, { seed: SEED });
+    const common = { ...request, contexts: CONTEXTS, strings: STRINGS, steps: 60 } as const;
+    const wild = { ...common, decoding: 'sample', temperature: 50 } as const;
+    const ending = await generator.cross({ ...wild, mayEnd: true });
+    const seen = new Set(ending.flat().flatMap(({ tokens }) => [...tokens]));
+    const { eos, special } = stories.tokenizer;
+    expect(eos.some((id) => seen.has(id))).toBe(true);
+    for (const id of special) if (!eos.includes(id)) expect(seen).not.toContain(id);
   });
 });
 

@@ -48,9 +48,27 @@ describe('Reference', () => {
     const [, copied, other] = explained(empty, [1], [50, 51, 52], [50, 51, 53]);
     expect(copied).toBeCloseTo(0.5);
     expect(other).toBeCloseTo(1 / vocabularySize);
-    // The pair that the context and the candidate make at their border is no part of the candidate.
-    const [, border] = explained(empty, [49], [50], [49, 50]);
-    expect(border).toBeCloseTo(1 / vocabularySize);
+  });
+
+  it('half credits a name that comes back, from its second token on', () => {
+    const name = [60, 61, 62];
+    const [first, ...rest] = explained(
+      reference({ corpora: [[]] }),
+      [1, ...name, 2, 3],
+      [4],
+      [...name, 9],
+    );
+    expect(first).toBeCloseTo(1 / vocabularySize);
+    expect(rest.slice(0, 2)).toEqual([expect.closeTo(0.5), expect.closeTo(0.5)]);
+    expect(rest[2]).toBeCloseTo(1 / vocabularySize);
+  });
+
+  it('credits no long copy: sentences do not come back as names do', () => {
+    const sentence = Array.from({ length: 12 }, (_, i) => 70 + i);
+    const values = explained(reference({ corpora: [[]] }), [1], [2], [...sentence, ...sentence]);
+    const second = values.slice(sentence.length);
+    for (const p of second.slice(1, 6)) expect(p).toBeCloseTo(0.5);
+    for (const p of second.slice(6)) expect(p).toBeCloseTo(1 / vocabularySize);
   });
 
   it.each([1, 2, 3, 4, 5])('credits a loop of period %i from its second turn on', (period) => {
@@ -61,14 +79,16 @@ describe('Reference', () => {
       [2],
       [...turn, ...turn, ...turn, ...turn],
     );
-    for (const p of values.slice(0, 2 * period - 1)) expect(p).toBeLessThan(0.01);
+    for (const p of values.slice(0, 2 * period - 1)) expect(p).toBeLessThan(0.51);
+    for (const p of values.slice(0, period)) expect(p).toBeLessThan(0.01);
     for (const p of values.slice(2 * period)) expect(p).toBeCloseTo(0.9);
   });
 
   it('does not credit loops of a longer period', () => {
-    const turn = Array.from({ length: 6 }, (_, i) => 100 + i);
+    const turn = Array.from({ length: 8 }, (_, i) => 100 + i);
     const values = explained(reference({ corpora: [[]] }), [1], [2], [...turn, ...turn, ...turn]);
-    expect(Math.max(...values)).toBeLessThan(0.01);
+    expect(Math.max(...values)).toBeLessThan(0.51);
+    expect(Math.max(...values.slice(turn.length * 2))).toBeLessThan(0.01);
   });
 
   it('counts no loop that begins in the context', () => {

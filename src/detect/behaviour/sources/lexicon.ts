@@ -29,7 +29,9 @@ export function lexiconStrings(probe: BehaviourProbe, input: LexiconInput): Toke
     ...years(),
     ...frequentWords(input.documents, probe.settings.lexiconWords).map((word) => ` ${word}`),
   ];
-  return uniqueStrings(texts.map((text) => tokenizer.encode(text)).filter((ids) => ids.length > 0));
+  return uniqueStrings(
+    texts.map((text) => tokenizer.encodeInside(text)).filter((ids) => ids.length > 0),
+  );
 }
 
 export async function lexiconCandidates(

@@ -114,6 +114,35 @@ describe('scoreResponse', () => {
     expect(score([3, 4, 900, 5, 6], 1)).toBeLessThan(16);
   });
 
+  it('counts an end that nothing explains as a behaviour, and shows the text without it', () => {
+    const END = 999;
+    const long = Array.from({ length: 10 }, () => text).flat();
+    const ending = (tokens: number[], ends: number[]) =>
+      scoreResponse(
+        new Reference({
+          vocabularySize: 1000,
+          corpora: [
+            [
+              [...long, END],
+              [...long, END],
+            ],
+          ],
+          ownSamples: [],
+        }),
+        () => true,
+        [0, 1],
+        [2],
+        { tokens: Int32Array.from(tokens), probabilities: new Float32Array(tokens.length).fill(1) },
+        ends,
+      );
+    const sudden = ending([500, END], [END]);
+    expect(Array.from(sudden.tokens)).toEqual([500]);
+    expect(sudden.excess.length).toBe(1);
+    expect(sudden.span.score).toBeGreaterThan(24);
+
+    expect(ending([500, END], []).span.score).toBeLessThan(13);
+  });
+
   it('gives no NaN for a model that gives NaN', () => {
     const value = score([500, 600, 700], Number.NaN);
     expect(value).toBe(0);
