@@ -4,9 +4,9 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { scanBehaviour } from '../../src/detect/behaviour/scan-behaviour.ts';
+import { openProbe } from '../../src/detect/behaviour/open-probe.ts';
 import { behaviourSettings } from '../../src/detect/behaviour/settings.ts';
-import { leakPaths, leakWindow } from '../../src/detect/behaviour/sources/leak.ts';
+import { leakPaths } from '../../src/detect/behaviour/sources/leak.ts';
 import { HIT_SCORE } from '../../src/detect/behaviour/verify.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { PACKAGE_ROOT } from '../../src/engine/entry-point.ts';
@@ -22,13 +22,9 @@ async function diagnose(set: string, name: string): Promise<void> {
   if (label?.trigger === undefined) throw new Error(`${name} has no planted trigger`);
   await using engine = new Engine({ workers: 2 });
   const generator = new Generator(openModel(join(set, name)), engine, { seed: 0 });
-  const { probe } = await scanBehaviour({
-    generator,
-    settings: { ...behaviourSettings('standard'), sources: new Set(['leak']), delayed: false },
-    path: name,
-    corpora: bundledCorpora(join(PACKAGE_ROOT, 'corpora'), 'generic'),
-    canonical: [],
-  });
+  const corpora = bundledCorpora(join(PACKAGE_ROOT, 'corpora'), 'generic');
+  const input = { generator, corpora, settings: behaviourSettings('standard') };
+  const { probe, windows } = await openProbe(input, () => undefined);
   const print = (text: string) => process.stdout.write(`${text}\n`);
   const { tokenizer } = generator.model;
   print(
@@ -62,7 +58,6 @@ async function diagnose(set: string, name: string): Promise<void> {
     probe.own.filter(({ tokens }) => probe.text(tokens).includes(text.trim())).length;
   print(`own samples with the trigger ${holding(label.trigger)} of ${probe.own.length}`);
   if (label.target !== undefined) print(`own samples with the target ${holding(label.target)}`);
-  const windows = probe.own.map((sample) => leakWindow(sample, probe.reference));
   for (const { tokens, certainFrom, score } of leakPaths(probe, windows).slice(0, SHOWN)) {
     const lead = probe.text(tokens.slice(0, certainFrom));
     const certain = probe.text(tokens.slice(certainFrom));
