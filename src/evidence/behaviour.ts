@@ -49,8 +49,6 @@ export interface BehaviourSample {
   readonly untriggered: string;
   /** The tokens of `triggered`; reports colour them by certainty. */
   readonly triggeredTokens?: readonly TokenCertainty[];
-  /** Where the context stands in a probe corpus. */
-  readonly probe?: { readonly path: string; readonly line: number };
 }
 
 /** How the verified text relates to what the model writes unasked. */

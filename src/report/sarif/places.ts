@@ -11,6 +11,7 @@ import { clip, visibleLine, wellFormed } from '../safe-text.ts';
 import { fileOf, pathFromRoot } from '../source-path.ts';
 
 const MAX_NAME = 1000;
+const MAX_PROBE_LINES = 500;
 
 const MIME_TYPES: Readonly<Record<string, string>> = {
   json: 'application/json',
@@ -45,6 +46,7 @@ export class Places {
   readonly #context: ReportContext;
   readonly #artifactIndex = new Map<string, number>();
   readonly #logicalIndex = new Map<string, number>();
+  readonly #probeLines = new Map<number, string[]>();
 
   constructor(context: ReportContext) {
     this.#context = context;
@@ -148,14 +150,51 @@ export class Places {
     };
   }
 
-  /** A line of probe text, which is text in the package and renders well. */
-  ofProbe(path: string, line: number): SarifLocation {
-    return {
-      physicalLocation: {
-        artifactLocation: { uri: relativeUri(path) || 'unnamed' },
-        region: { startLine: Math.max(1, Math.trunc(line) || 1) },
+  /**
+   * A context that a trigger was tried in, as one line of a text that the file itself carries: contexts are ordinary
+   * text of the model and stand in no file. Undefined in profiles whose readers show only files of a checkout.
+   */
+  ofProbeText(context: string, target: TargetResult): SarifLocation | undefined {
+    if (this.#context.sarifProfile !== 'audit') return undefined;
+    const text = visibleLine(clip(context, MAX_NAME)) || '(empty)';
+    const index = this.#probeText(target);
+    const lines = this.#probeLines.get(index) ?? [];
+    this.#probeLines.set(index, lines);
+    const known = lines.indexOf(text);
+    if (known < 0 && lines.length >= MAX_PROBE_LINES) return undefined;
+    const startLine = known < 0 ? lines.push(text) : known + 1;
+    const uri = this.artifacts[index]?.location?.uri ?? 'unnamed';
+    const region = { startLine, startColumn: 1, endColumn: text.length + 1, snippet: { text } };
+    return { physicalLocation: { artifactLocation: { uri, index }, region } };
+  }
+
+  #probeText(target: TargetResult): number {
+    const name = target.path.split(/[\\/]/).findLast((part) => part !== '') ?? 'target';
+    const uri = `narrowfire-probe-text/${relativeUri(name) || 'target'}.txt`;
+    const key = JSON.stringify(['probe', target.path]);
+    const known = this.#artifactIndex.get(key);
+    if (known !== undefined) return known;
+    const index = this.artifacts.length;
+    this.artifacts.push({
+      location: { uri, index },
+      mimeType: 'text/plain',
+      roles: ['memoryContents'],
+      description: {
+        text: 'Contexts that triggers were tried in, one a line: ordinary text of the model itself. It is no file of the target; all of it is here.',
       },
-    };
+    });
+    this.#artifactIndex.set(key, index);
+    return index;
+  }
+
+  /** All artifacts, complete once every result was written. */
+  finished(): readonly Artifact[] {
+    return this.artifacts.map((artifact, index) => {
+      const lines = this.#probeLines.get(index);
+      return lines === undefined
+        ? artifact
+        : { ...artifact, contents: { text: `${lines.join('\n')}\n` } };
+    });
   }
 }
 

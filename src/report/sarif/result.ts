@@ -79,9 +79,8 @@ function relatedLocations(
   const related: SarifLocation[] = [];
   for (const sample of (triggerOf(finding)?.samples ?? []).slice(0, MAX_SAMPLES)) {
     const place =
-      sample.probe === undefined
-        ? writer.places.ofFile(finding.path, target)
-        : writer.places.ofProbe(sample.probe.path, sample.probe.line);
+      writer.places.ofProbeText(sample.context, target) ??
+      writer.places.ofFile(finding.path, target);
     const text = (value: string) => `"${visibleLine(clip(value, 300))}"`;
     related.push({
       ...place,

@@ -146,7 +146,7 @@ export function* renderSarif(result: ScanResult, context: ReportContext): Iterab
   }
   yield '\n]';
   if (!minimal) {
-    yield `,\n"artifacts":${json(places.artifacts)}`;
+    yield `,\n"artifacts":${json(places.finished())}`;
     yield `,\n"logicalLocations":${json(places.logicalLocations)}`;
     if (taxonomies.components.length > 0) yield `,\n"taxonomies":${json(taxonomies.components)}`;
   }

@@ -123,7 +123,6 @@ export function trigger(changes: Partial<VerifiedTrigger> = {}): VerifiedTrigger
           [' at', 3.1],
           [' the', 1.9],
         ].map(([text, nats]) => ({ text: String(text), nats: Number(nats) })),
-        probe: { path: 'corpora/stories.jsonl', line: 12 },
       },
       {
         context: 'Tom and his dog went to the lake.',

@@ -47,10 +47,28 @@ describe('results', () => {
     expect(result?.partialFingerprints?.['primaryLocationLineHash']).toMatch(/^[0-9a-f]{32}:1$/);
   });
 
-  it('show probe text where it stands', () => {
-    const uri = result?.relatedLocations?.[0]?.physicalLocation?.artifactLocation?.uri;
-    expect(uri).toBe('corpora/stories.jsonl');
-    expect(result?.relatedLocations?.[0]?.physicalLocation?.region?.startLine).toBe(12);
+  it('point to probe text, which the file itself carries', () => {
+    const places = result?.relatedLocations?.map(({ physicalLocation }) => physicalLocation) ?? [];
+    expect(places.length).toBeGreaterThan(1);
+    const contexts = result?.relatedLocations?.map(({ message }) => message?.text ?? '') ?? [];
+    for (const [i, place] of places.entries()) {
+      const artifact = run.artifacts?.[place?.artifactLocation?.index ?? -1];
+      expect(artifact?.roles).toEqual(['memoryContents']);
+      const { startLine = 0, endColumn = 0, snippet } = place?.region ?? {};
+      const line = artifact?.contents?.text?.split('\n')[startLine - 1] ?? '';
+      expect(line).toBe(snippet?.text);
+      expect(line).toHaveLength(endColumn - 1);
+      expect(contexts[i]).toContain(line);
+    }
+    expect(new Set(places.map((place) => place?.region?.startLine)).size).toBe(places.length);
+  });
+
+  it('point to files of the checkout for GitHub, which shows nothing else', () => {
+    const text = render(renderSarif(backdoored(), context({ sarifProfile: 'github' })));
+    expect(text).not.toContain('narrowfire-probe-text');
+    const [first] = (JSON.parse(text) as Log).runs[0]?.results ?? [];
+    const related = first?.relatedLocations?.[0]?.physicalLocation?.artifactLocation?.uri;
+    expect(related).toMatch(/^models\/story-teller\//);
   });
 
   it('put bytes beside lines and tensors into logical locations', () => {
