@@ -157,16 +157,17 @@ export function parseCalibration(text: string, file: string): Calibration {
   return { ...checked.data, sha256: createHash('sha256').update(text).digest('hex') };
 }
 
-/** @throws ScanError `E_CONFIG` for a file that is no calibration, `E_NOT_FOUND`, `E_IO` */
+/** @throws ScanError `E_CONFIG` */
 export function readCalibration(file: string): Calibration {
   let text: string;
   try {
     if (statSync(file).size > MAX_FILE_BYTES) {
-      throw new ScanError('E_CONFIG', `calibration: larger than ${MAX_FILE_BYTES} bytes`, { file });
+      throw new ScanError('E_LIMIT', `larger than ${MAX_FILE_BYTES} bytes`);
     }
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw toScanError(error, file);
+    // A setting that cannot be read is no missing target.
+    throw new ScanError('E_CONFIG', `calibration: ${toScanError(error).message}`, { file });
   }
   return parseCalibration(text, file);
 }

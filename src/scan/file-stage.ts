@@ -1,4 +1,5 @@
 /** Stage 0: every file of a target, judged from its bytes alone. Nothing is run, imported or rendered. */
+import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { FileSource } from '../artifact/byte-source.ts';
 import { type Walk, walkFolder } from '../artifact/repository.ts';
@@ -8,7 +9,9 @@ import { inspectRepository } from '../detect/files/repository/inspect.ts';
 import { viewRepository } from '../detect/files/repository/view.ts';
 import { ScanError, type SerializedError, serializeError, toScanError } from '../errors.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
+import type { ArtifactFile } from '../finding/finding.ts';
 import { installedLists, type ListLookup, listLookup, type RuleLists } from '../judge/lists.ts';
+import { digestFiles } from './file-digests.ts';
 import { inspectInPool, worthThreads } from './file-pool.ts';
 import { inspectFile } from './inspect-file.ts';
 import type { CancelSignal, ProgressEvent, StageOutcome, Target } from './stage.ts';
@@ -18,6 +21,8 @@ export interface FileStageOptions {
   readonly lists?: RuleLists;
   readonly limits?: Partial<FileLimits>;
   readonly cancel?: CancelSignal;
+  /** Lists the target's files, with digests of those up to this size; nothing is listed without. */
+  readonly digestBytes?: number;
   /** Threads for large targets; 1 keeps everything in this one. Defaults to the processors at hand. */
   readonly workers?: number;
   onProgress?(event: ProgressEvent): void;
@@ -54,7 +59,20 @@ export async function runFileStage(
   const whole = inspectWhole(target, walk, list);
   evidence.push(...whole.evidence);
   notCovered.push(...whole.notCovered);
-  return { evidence, notCovered, errors, tokens: 0 };
+  const listed = await listFiles(target, files, options);
+  return { evidence, notCovered, errors, tokens: 0, ...(listed && { files: listed }) };
+}
+
+function listFiles(
+  target: Target,
+  files: Walk['files'],
+  { digestBytes, cancel }: FileStageOptions,
+): Promise<readonly ArtifactFile[]> | undefined {
+  if (digestBytes === undefined) return undefined;
+  const listed = files.map(({ relative, absolute, byteLength }) => ({
+    ...{ absolute, byteLength, path: pathOf(target, relative) },
+  }));
+  return digestFiles(listed, digestBytes, cancel ?? { cancelled: false });
 }
 
 /** In the files' order, on threads where that is faster. */
@@ -124,7 +142,9 @@ function inspectWhole(
 function filesOf(target: Target): ReturnType<typeof walkFolder> {
   if (target.kind !== 'file') return walkFolder(target.root);
   return {
-    files: [{ relative: target.name, absolute: target.root, byteLength: 0 }],
+    files: [
+      { relative: target.name, absolute: target.root, byteLength: statSync(target.root).size },
+    ],
     leavingLinks: [],
     notCovered: [],
   };

@@ -2,6 +2,7 @@
 
 import type { DeviceChoice } from '../engine/device.ts';
 import { runBehaviourStages } from './behaviour-stage.ts';
+import { SMALL_FILE_BYTES } from './file-digests.ts';
 import { runFileStage } from './file-stage.ts';
 import { type NetworkOptions, runRemoteStage } from './remote-stage.ts';
 import { isRunnable } from './runnable.ts';
@@ -27,6 +28,8 @@ export interface StageOptions {
   readonly corpus?: string;
   readonly suspects?: readonly string[];
   readonly network?: NetworkOptions;
+  /** Largest file whose SHA-256 is taken; by default all, and with profile `files` small ones. */
+  readonly digestBytes?: number;
 }
 
 export interface StageHooks {
@@ -53,7 +56,11 @@ export async function runStages(
     receive('files', await runRemoteStage(target, { ...shared, ...options }));
     return;
   }
-  receive('files', await runFileStage(target, shared));
+  const digestBytes = options.profile === 'files' ? SMALL_FILE_BYTES : Number.POSITIVE_INFINITY;
+  receive(
+    'files',
+    await runFileStage(target, { ...shared, digestBytes: options.digestBytes ?? digestBytes }),
+  );
   if (options.profile === 'files') return;
   const weights = await runWeightStage(target, {
     ...shared,

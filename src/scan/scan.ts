@@ -39,6 +39,8 @@ export interface ScanOptions {
   readonly suspects?: readonly string[];
   /** Remote targets are read only with these; without, the network is never touched. */
   readonly network?: NetworkOptions;
+  /** Largest file whose SHA-256 is taken; by default all, and with profile `files` small ones. */
+  readonly digestBytes?: number;
   /** Thresholds from clean models, in place of the shipped ones. */
   readonly calibration?: Calibration;
 }
@@ -110,10 +112,14 @@ export async function observeTarget(
     return { stage, status: owed ? 'incomplete' : 'skipped' };
   });
   const errors = outcomes.flatMap(([, outcome]) => outcome.errors);
+  const files = outcomes.find(([, outcome]) => outcome.files !== undefined)?.[1].files ?? [];
+  const sha256 = target.kind === 'file' ? files[0]?.sha256 : undefined;
   const input = {
     path: target.given,
     name: target.name,
     kind: target.kind,
+    ...(sha256 !== undefined && { sha256 }),
+    ...(files.length > 0 && { files }),
     evidence: outcomes.flatMap(([, outcome]) => outcome.evidence),
     notCovered: outcomes.flatMap(([, outcome]) => outcome.notCovered),
     errors: error === undefined ? errors : [...errors, error],
@@ -136,12 +142,19 @@ async function scanTarget(
   options: ScanOptions,
   hooks: ScanHooks,
 ): Promise<TargetResult> {
-  const { rules, policy, calibration, ...stageOptions } = options;
+  const { rules, policy, calibration, ...given } = options;
+  const stageOptions = { ...given, ...digestsFor(policy) };
   const { input, modelClass } = await observeTarget(target, stageOptions, hooks);
   if (calibration === undefined) return judge(input, rules, policy);
   const settings = calibrationSettings(stageOptions);
   const applied = applyCalibration(rules, calibration, { modelClass, settings });
   return judge(input, rules, policy, applied);
+}
+
+/** An ignore entry that names a digest needs all of them, whatever the files weigh. */
+function digestsFor({ ignores }: Policy): Pick<ScanOptions, 'digestBytes'> {
+  const asked = ignores.some(({ digest }) => digest !== undefined);
+  return asked ? { digestBytes: Number.POSITIVE_INFINITY } : {};
 }
 
 function memoryOf(

@@ -5,7 +5,7 @@
 
 import type { SerializedError } from '../errors.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
-import type { MemoryStatement } from '../finding/finding.ts';
+import type { ArtifactFile, MemoryStatement } from '../finding/finding.ts';
 
 export type StageName = 'files' | 'weights' | 'features' | 'candidates' | 'verify' | 'decide';
 export type Profile = 'files' | 'quick' | 'standard' | 'deep';
@@ -27,6 +27,8 @@ export interface StageOutcome {
   readonly errors: readonly SerializedError[];
   /** Model tokens processed. */
   readonly tokens: number;
+  /** The target's files (files stage), with digests as far as they were read whole. */
+  readonly files?: readonly ArtifactFile[];
   /** Where the model ran, if it ran. */
   readonly device?: string;
   /** Stated before the run where a bound on memory was given. */

@@ -24,7 +24,7 @@ export async function describeBehaviour(
   const hits = trial.scores.flatMap((score, i) => (score > HIT_SCORE ? [i] : []));
   const responses = hits.map((i) => Array.from(trial.responses[i]?.tokens ?? []));
   const similarity = meanSimilarity(responses);
-  const shown = hits.slice(0, SAMPLES);
+  const shown = distinctFirst(hits, (i) => String(contexts[i])).slice(0, SAMPLES);
   const plain = await untriggered(
     probe,
     shown.map((i) => contexts[i] as TokenString),
@@ -47,6 +47,21 @@ export async function describeBehaviour(
       triggeredTokens: certainties(probe, trial.responses[i]),
     })),
   };
+}
+
+/** Items of a kind not yet seen, then the others: many own samples begin alike, and one example of each says more. */
+export function distinctFirst<Item>(
+  items: readonly Item[],
+  kindOf: (item: Item) => string,
+): readonly Item[] {
+  const seen = new Set<string>();
+  const repeated = new Set<Item>();
+  for (const item of items) {
+    const kind = kindOf(item);
+    if (seen.has(kind)) repeated.add(item);
+    seen.add(kind);
+  }
+  return [...items.filter((item) => !repeated.has(item)), ...repeated];
 }
 
 /** The response token by token with e_t, for reports that colour it. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -5,11 +6,13 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ScanResult } from '../../../src/finding/finding.ts';
 import { run } from './run.ts';
 
 let folder = '';
@@ -37,6 +40,41 @@ describe('scan', () => {
     expect(ran.code).toBe(3);
     expect(ran.stdout).toContain('E_NOT_FOUND /no/such/model');
     expect(JSON.parse(readFileSync(report, 'utf8'))).toMatchObject({ exitCode: 3 });
+  });
+
+  it('lists files with their digests, and accepts findings by digest', async () => {
+    const model = join(folder, 'model');
+    mkdirSync(model);
+    const evil = Buffer.from('\x80\x02cos\nsystem\nX\x02\x00\x00\x00id\x85R.', 'latin1');
+    writeFileSync(join(model, 'weights.pkl'), evil);
+    const sha256 = createHash('sha256').update(evil).digest('hex');
+    const plain = JSON.parse((await scan(model, '--format', 'json')).stdout) as ScanResult;
+    expect(plain.exitCode).toBe(1);
+    expect(plain.targets[0]?.files).toEqual([
+      { path: 'model/weights.pkl', byteLength: evil.length, sha256 },
+    ]);
+    writeFileSync(
+      join(folder, 'own.yaml'),
+      `ignore:\n  - digest: ${sha256}\n    reason: read by hand\n`,
+    );
+    const accepted = await scan(model, '--format', 'json', '--config', join(folder, 'own.yaml'));
+    const findings = (JSON.parse(accepted.stdout) as ScanResult).targets[0]?.findings ?? [];
+    expect(accepted.code).toBe(0);
+    expect(findings.length).toBeGreaterThan(0);
+    for (const finding of findings) expect(finding.suppression?.reason).toBe('read by hand');
+  });
+
+  it('gives a single file its digest, and leaves large ones unread in profile files', async () => {
+    const file = join(folder, 'large.bin');
+    writeFileSync(file, '');
+    truncateSync(file, 20_000_000);
+    const small = join(folder, 'plain/notes.txt');
+    const { targets } = JSON.parse(
+      (await scan(file, small, '--format', 'json')).stdout,
+    ) as ScanResult;
+    expect(targets[0]).toMatchObject({ files: [{ path: 'large.bin', byteLength: 20_000_000 }] });
+    expect(targets[0]?.files?.[0]?.sha256).toBeUndefined();
+    expect(targets[1]?.sha256).toBe(createHash('sha256').update('hello\n').digest('hex'));
   });
 
   it('reports the other targets beside a missing one, and is incomplete', async () => {
@@ -71,6 +109,7 @@ describe('scan', () => {
     [['--unknown'], 'unknown option'],
     [['--config', '/no/such.yaml'], 'E_CONFIG'],
     [['--baseline', '/no/such.json'], 'E_CONFIG'],
+    [['--calibration', '/no/such.json'], 'E_CONFIG /no/such.json: calibration: no such file'],
     [['--rules', '/no/such'], 'E_RULE /no/such'],
   ])('ends with 2 for %j', async (args, message) => {
     const ran = await scan(join(folder, 'plain'), ...args);
