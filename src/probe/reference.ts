@@ -32,6 +32,8 @@ export interface ExplainedTexts {
   readonly reference: Reference;
   readonly vocabularySize: number;
   readonly texts: readonly ArrayLike<number>[];
+  /** Only n-grams in at least this many of the texts; 1 by default. */
+  readonly minSequences?: number;
 }
 
 /**
@@ -62,12 +64,12 @@ export class Reference {
   /** @param options what to build from, or a reference and texts that it is to explain as well */
   constructor(options: ReferenceOptions | ExplainedTexts) {
     if ('reference' in options) {
-      const { reference, vocabularySize, texts } = options;
+      const { reference, vocabularySize, texts, minSequences = 0 } = options;
       this.gap = reference.gap;
       this.#own = reference.#own;
       this.#models = [
         ...reference.#models,
-        new NgramModel(texts, { order: ORDER, vocabularySize }),
+        new NgramModel(texts, { order: ORDER, vocabularySize, minSequences }),
       ];
       return;
     }

@@ -131,7 +131,7 @@ export async function runBehaviourStages(
       extra: (probe) => baseCandidates(target, options.base, probe, engine),
       progress,
     });
-    const limits = [...METHOD_LIMITS, ...unreadTensorGaps(model.unread)];
+    const limits = [...METHOD_LIMITS, ...result.notCovered, ...unreadTensorGaps(model.unread)];
     receive('verify', {
       ...outcome(result.evidence, limits),
       modelClass: modelClassOf(model.spec, target, options.base),

@@ -81,10 +81,15 @@ export class BehaviourProbe {
     );
   }
 
-  /** The same probe, for which further texts are no surprise. */
-  explaining(texts: readonly ArrayLike<number>[]): BehaviourProbe {
+  /** The same probe, for which further texts are no surprise, or only what `minSequences` of them share. */
+  explaining(texts: readonly ArrayLike<number>[], minSequences = 0): BehaviourProbe {
     const { generator, own, leakScores, settings, progress, vocabularySize } = this;
-    const reference = new Reference({ reference: this.reference, vocabularySize, texts });
+    const reference = new Reference({
+      reference: this.reference,
+      vocabularySize,
+      texts,
+      minSequences,
+    });
     return new BehaviourProbe({
       generator,
       own,

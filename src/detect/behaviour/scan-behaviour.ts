@@ -11,6 +11,7 @@ import { explain } from './explain.ts';
 import { BehaviourGroups } from './groups.ts';
 import { openProbe } from './open-probe.ts';
 import { type BehaviourProbe, best, type ProbeProgress, type TokenString } from './probe.ts';
+import { scanChat, turnsNotTried } from './scan-chat.ts';
 import { type Candidate, type CandidateString, cutPaths, searchCandidates } from './search.ts';
 import type { BehaviourSettings } from './settings.ts';
 import { searchFrames, verifyOpenings } from './sources/frames.ts';
@@ -110,14 +111,23 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
     const fact = await explain(probe, one, frame, { path: input.path, behaviours });
     if (fact !== undefined) evidence.push(fact);
   }
-  const scores = framed.map(([one]) => one.trial.score).filter(Number.isFinite);
+  const notCovered: NotCovered[] = [];
+  if (frames === undefined) notCovered.push(...turnsNotTried(probe));
+  else {
+    const { path, frameLines: lines = [] } = input;
+    const raw = best(ranked, RAW_IN_CHAT).map(({ tokens }) => tokens);
+    const chat = await scanChat(probe, { path, lines, raw, behaviours });
+    evidence.push(...chat.evidence);
+    notCovered.push(...chat.notCovered);
+  }
+  const scores = [...framed.map(([one]) => one.trial.score), ...evidence.map(({ score }) => score)];
   return {
     evidence,
-    notCovered: [],
+    notCovered,
     probe,
     verified: framed.map(([one]) => one),
     referenceGap,
-    bestScore: scores.length === 0 ? 0 : Math.max(...scores),
+    bestScore: Math.max(0, ...scores.filter(Number.isFinite)),
     sourceScores: sourceScores(ranked),
   };
 }
@@ -140,6 +150,7 @@ async function suspectCandidates(
 }
 
 const OPENINGS_VERIFIED = 2;
+const RAW_IN_CHAT = 8;
 const DELAYED_SCREENED = 12;
 const DELAYED_VERIFIED = 4;
 

@@ -18,10 +18,7 @@ const EXPONENTS = [CERTAINTY_EXPONENT, CERTAINTY_EXPONENT + 0.5];
 export async function sweepPaths(probe: BehaviourProbe): Promise<Path[]> {
   const { settings, generator } = probe;
   const contexts = probe.freshContexts(settings.sweepContexts, CONTEXT_TOKENS);
-  const { special } = generator.model.tokenizer;
-  const all = Array.from({ length: probe.vocabularySize }, (_, id) => id)
-    .filter((id) => !special.has(id))
-    .map((id): TokenString => [id]);
+  const all = ordinaryTokens(probe);
   const tokens = all.length <= settings.sweepTokens ? all : await screen(probe, contexts, all);
   probe.progress('sweep of the vocabulary', 0, tokens.length);
   const singles = await generator.agree(contexts, tokens, STEPS);
@@ -32,10 +29,35 @@ export async function sweepPaths(probe: BehaviourProbe): Promise<Path[]> {
     const seconds = await generator.agree(contexts, pairs, STEPS);
     paths.push(...seconds.flatMap((path, i) => toPaths(probe, pairs[i] as TokenString, path)));
   }
+  return bestOfRankings(paths, settings.sweepKeep);
+}
+
+/** The sweep of single tokens after given contexts, which all have one length. */
+export async function sweepAfter(
+  probe: BehaviourProbe,
+  contexts: readonly TokenString[],
+  keep: number,
+): Promise<Path[]> {
+  const { generator, settings } = probe;
+  const all = ordinaryTokens(probe);
+  const tokens = all.length <= settings.sweepTokens ? all : await screen(probe, contexts, all);
+  const agreed = await generator.agree(contexts, tokens, STEPS);
+  const paths = agreed.flatMap((path, i) => toPaths(probe, tokens[i] as TokenString, path));
+  return bestOfRankings(paths, keep);
+}
+
+function ordinaryTokens(probe: BehaviourProbe): TokenString[] {
+  const { special } = probe.generator.model.tokenizer;
+  return Array.from({ length: probe.vocabularySize }, (_, id) => id)
+    .filter((id) => !special.has(id))
+    .map((id): TokenString => [id]);
+}
+
+function bestOfRankings(paths: readonly RankedPath[], keep: number): Path[] {
   return EXPONENTS.flatMap((_, ranking) =>
     distinctPaths(
       paths.filter((path) => path.ranking === ranking),
-      settings.sweepKeep,
+      keep,
     ),
   );
 }
