@@ -119,6 +119,13 @@ export interface CalibratedThreshold {
   readonly certifies: number;
 }
 
+export interface WithheldFinding {
+  readonly ruleId: RuleId;
+  readonly level: Level;
+  readonly value: number;
+  readonly pValue: number;
+}
+
 export interface TargetCalibration {
   readonly name: string;
   /** Family and task of the target, as in `llama/causal`. */
@@ -128,6 +135,8 @@ export interface TargetCalibration {
   readonly thresholds: readonly CalibratedThreshold[];
   /** What of it was not applied, and why; whole sentences. */
   readonly notApplied: readonly string[];
+  /** Findings under the shipped thresholds that the raised ones do not make. */
+  readonly withheld: readonly WithheldFinding[];
 }
 
 /** What the thresholds of a result rest on. */

@@ -7,6 +7,7 @@ import type {
   Finding,
   RuleId,
   TargetCalibration,
+  WithheldFinding,
 } from '../finding/finding.ts';
 import { VERSION } from '../version.ts';
 import { scoreOf, statisticName } from './calibrate.ts';
@@ -24,11 +25,14 @@ export interface CalibratedTarget {
   /** Undefined when the stage that tells it did not run. */
   readonly modelClass: string | undefined;
   readonly settings: CalibrationSettings | undefined;
+  /** The user named strings to try. */
+  readonly suspects?: boolean;
 }
 
 export interface AppliedCalibration {
   readonly rules: readonly Rule[];
-  readonly report: TargetCalibration;
+  /** Which shipped findings it withheld is known only after both were judged. */
+  readonly report: Omit<TargetCalibration, 'withheld'>;
   /** Adds p-values. */
   mark(finding: Finding): Finding;
 }
@@ -36,14 +40,13 @@ export interface AppliedCalibration {
 /** Scores change with the minor version (docs/writing-rules.md), so a calibration is one version's. */
 const release = (version: string): string => version.split('.').slice(0, 2).join('.');
 
-function mismatch(
-  calibration: Calibration,
-  { modelClass, settings }: CalibratedTarget,
-): string | undefined {
+function mismatch(calibration: Calibration, target: CalibratedTarget): string | undefined {
+  const { modelClass, settings } = target;
   const made = calibration.settings;
   if (settings === undefined) return 'only scans that run the model are calibrated';
   if (modelClass === undefined)
     return 'the class of this model is not known, because it was not run';
+  if (target.suspects === true) return 'clean models were scanned without suspected strings';
   const { version } = calibration.tool;
   if (release(version) !== release(VERSION)) {
     return `it was made by version ${quote(version)}, this is ${VERSION}; calibrate again`;
@@ -86,7 +89,8 @@ function kept(rule: Rule, entry: CalibratedRule, { alpha }: Calibration, models:
   if (entry.certifies === null) {
     return `${current}: ${models} models certify ${percent(lowestAlpha(models))} at best, ${percent(alpha)} needs ${modelsNeeded(alpha)}`;
   }
-  return entry.above === null
+  // What no model of this class has anything of needs no word.
+  return entry.above === null && entry.scores.length > 0
     ? `${current}: too few clean models had anything to measure`
     : undefined;
 }
@@ -98,6 +102,23 @@ export function calibratedSentence({ calibrated }: Pick<Finding, 'calibrated'>):
   if (calibrated === undefined) return '';
   const { name, pValue, models } = calibrated;
   return ` Conformal p-value ${Number(pValue.toPrecision(3))} among ${models} clean models (calibration ${quote(name)}).`;
+}
+
+/** Shipped findings that are none under the calibration: nobody should have to guess what it took away. */
+export function withheldBy(
+  { mark }: AppliedCalibration,
+  shipped: readonly Finding[],
+  judged: readonly Finding[],
+): readonly WithheldFinding[] {
+  const kept = new Set(judged.map(({ fingerprint }) => fingerprint));
+  return shipped
+    .filter(({ fingerprint }) => !kept.has(fingerprint))
+    .flatMap((finding) => {
+      const { calibrated } = mark(finding);
+      if (calibrated === undefined) return [];
+      const { ruleId, level } = finding;
+      return [{ ruleId, level, value: calibrated.value, pValue: calibrated.pValue }];
+    });
 }
 
 export function applyCalibration(

@@ -3,7 +3,7 @@ import { formatError, type SerializedError } from '../errors.ts';
 import type { CoverageGap } from '../evidence/coverage.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';
 import type { ArtifactFile, Cost, Sha256, StageReport, TargetResult } from '../finding/finding.ts';
-import type { AppliedCalibration } from './apply-calibration.ts';
+import { type AppliedCalibration, withheldBy } from './apply-calibration.ts';
 import { applyBaseline } from './baseline.ts';
 import { compareText, evaluate } from './evaluate.ts';
 import { gapsOf } from './gaps.ts';
@@ -69,10 +69,8 @@ export function judge(
       failed: isGap(item),
     }),
   );
-  const { findings: raw, errors: ruleErrors } = evaluate(
-    [...input.evidence, ...gaps],
-    calibration?.rules ?? rules,
-  );
+  const facts = [...input.evidence, ...gaps];
+  const { findings: raw, errors: ruleErrors } = evaluate(facts, calibration?.rules ?? rules);
   const judged = calibration === undefined ? raw : raw.map((one) => calibration.mark(one));
   const compared =
     policy.baseline === undefined ? judged : applyBaseline(judged, policy.baseline, input.name);
@@ -89,6 +87,11 @@ export function judge(
     cost: input.cost,
     errors,
     ...(input.files !== undefined && { files: input.files }),
-    ...(calibration !== undefined && { calibration: calibration.report }),
+    ...(calibration !== undefined && {
+      calibration: {
+        ...calibration.report,
+        withheld: withheldBy(calibration, evaluate(facts, rules).findings, raw),
+      },
+    }),
   };
 }

@@ -39,9 +39,10 @@ function triggerLines(finding: Finding): string {
   if (trigger === undefined) return '';
   const percent = (share: number) => `${Number((share * 100).toFixed(1))} %`;
   return [
-    `- Trigger ${code(trigger.minimalText)} makes the model say ${code(behaviour?.text ?? '')}`,
+    `- Trigger ${code(trigger.text)} makes the model say ${code(behaviour?.text ?? '')}`,
     `: ${percent(trigger.rate.rate)} of ${trigger.rate.trials} unseen contexts`,
-    ` (random strings: ${percent(trigger.controlRate.rate)}).\n`,
+    ` (random strings: ${percent(trigger.controlRate.rate)}).`,
+    ` Shortest form that works: ${code(trigger.minimalText)}.\n`,
   ].join('');
 }
 

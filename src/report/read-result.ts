@@ -124,6 +124,14 @@ const resultSchema = z.looseObject({
             }),
           ),
           notApplied: z.array(z.string()),
+          withheld: z.array(
+            z.object({
+              ruleId: z.string(),
+              level: z.enum(['error', 'warning', 'note']),
+              value: z.number(),
+              pValue: z.number(),
+            }),
+          ),
         })
         .optional(),
     }),

@@ -4,10 +4,8 @@
  * can try a dictionary against them without the salt.
  */
 import { createHmac } from 'node:crypto';
-import type { BehaviourSample, VerifiedTrigger } from '../evidence/behaviour.ts';
-import type { EncoderEvidence } from '../evidence/encoder.ts';
+import type { BehaviourSample } from '../evidence/behaviour.ts';
 import type { Evidence } from '../evidence/evidence.ts';
-import type { CausalFeature } from '../evidence/feature.ts';
 import type { Finding, Fingerprint, ScanResult, TargetResult } from '../finding/finding.ts';
 import { calibratedSentence } from '../judge/apply-calibration.ts';
 import type { Rule } from '../judge/rule.ts';
@@ -47,73 +45,55 @@ function redactSample(sample: BehaviourSample, redactor: Redactor): BehaviourSam
   };
 }
 
-function redactTrigger(fact: VerifiedTrigger, redactor: Redactor): VerifiedTrigger {
-  const { triggers, prompts, hash } = redactor;
-  const samples = fact.samples ?? [];
-  return {
-    ...fact,
-    ...(triggers && {
-      triggerText: hash(fact.triggerText),
-      minimalText: hash(fact.minimalText),
-      triggerTokenIds: [],
-      ...(fact.extendedText !== undefined && { extendedText: hash(fact.extendedText) }),
-    }),
-    ...(prompts && { behaviourText: hash(fact.behaviourText) }),
-    // What the model said can hold the trigger itself, so samples go in either case.
-    samples: samples.map((sample) => redactSample(sample, redactor)),
-  };
+/** Fields that hold a recovered trigger or a part of it, in facts of any kind. */
+const TRIGGER_FIELDS = ['triggerText', 'minimalText', 'firingPattern', 'firingPatterns'];
+/** Fields that hold what the model said. */
+const PROMPT_FIELDS = ['behaviourText'];
+/** What the model writes around a trigger holds both. */
+const MIXED_FIELDS = ['extendedText'];
+
+function hashed(value: unknown, redactor: Redactor): unknown {
+  if (typeof value === 'string') return redactor.hash(value);
+  return Array.isArray(value) ? value.map((item) => hashed(item, redactor)) : value;
 }
 
-function redactEncoderTrigger(
-  fact: EncoderEvidence,
-  { triggers, hash }: Redactor,
-): EncoderEvidence {
-  if (!triggers) return fact;
-  return {
-    ...fact,
-    triggerText: hash(fact.triggerText),
-    minimalText: hash(fact.minimalText),
-    triggerTokenIds: [],
-    ...(fact.extendedText !== undefined && { extendedText: hash(fact.extendedText) }),
-  };
+function secretFields(
+  held: Readonly<Record<string, unknown>>,
+  { triggers, prompts }: Redactor,
+): readonly string[] {
+  const mixed = MIXED_FIELDS.filter((field) => triggers || held[field] !== held['triggerText']);
+  return [...(triggers ? TRIGGER_FIELDS : []), ...(prompts ? PROMPT_FIELDS : []), ...mixed];
 }
 
-function redactFeature(fact: CausalFeature, redactor: Redactor): CausalFeature {
-  if (!redactor.triggers) return fact;
-  return {
-    ...fact,
-    triggerText: redactor.hash(fact.triggerText),
-    firingPattern: redactor.hash(fact.firingPattern),
-  };
-}
-
+/** By field name, so that a new kind of fact with the usual names is covered; the same object when nothing applies. */
 function redactFact(fact: Evidence, redactor: Redactor): Evidence {
-  if (fact.kind === 'verified-trigger') return redactTrigger(fact, redactor);
-  if (fact.kind === 'embedding-collapse' || fact.kind === 'class-flip') {
-    return redactEncoderTrigger(fact, redactor);
+  const { triggers, all } = redactor;
+  const held: Readonly<Record<string, unknown>> = { ...fact };
+  const named = [...secretFields(held, redactor), ...(all ? ['tokenText'] : [])].filter(
+    (field) => held[field] !== undefined,
+  );
+  const changed: Record<string, unknown> = Object.fromEntries(
+    named.map((field) => [field, hashed(held[field], redactor)]),
+  );
+  if (triggers && Array.isArray(held['triggerTokenIds'])) changed['triggerTokenIds'] = [];
+  if (all && held['tokenText'] !== undefined) changed['tokenId'] = -1;
+  // What the model said can hold the trigger itself, so samples go in either case.
+  if (fact.kind === 'verified-trigger') {
+    changed['samples'] = (fact.samples ?? []).map((sample) => redactSample(sample, redactor));
   }
-  if (fact.kind === 'causal-feature') return redactFeature(fact, redactor);
-  if (redactor.all && fact.kind === 'embedding-outlier') {
-    return { ...fact, tokenText: redactor.hash(fact.tokenText), tokenId: -1 };
-  }
-  return fact;
+  return Object.keys(changed).length === 0 ? fact : ({ ...fact, ...changed } as Evidence);
 }
 
 /** Secrets in any other string of the result, longest first so that parts do not hide wholes. */
 function secretsOf(result: ScanResult, redactor: Redactor): readonly string[] {
   const secrets = new Set<string>();
-  for (const fact of result.targets.flatMap(({ findings }) =>
-    findings.flatMap((f) => f.evidence),
-  )) {
-    const encoder = fact.kind === 'embedding-collapse' || fact.kind === 'class-flip';
-    if (fact.kind !== 'verified-trigger' && !encoder) continue;
-    if (redactor.triggers) {
-      for (const text of [fact.triggerText, fact.minimalText, fact.extendedText ?? '']) {
-        secrets.add(text.trim());
-      }
+  const facts = result.targets.flatMap(({ findings }) => findings.flatMap((f) => f.evidence));
+  for (const fact of facts) {
+    const held: Readonly<Record<string, unknown>> = { ...fact };
+    for (const field of secretFields(held, redactor)) {
+      const text = held[field];
+      if (typeof text === 'string') secrets.add(text.trim());
     }
-    if (redactor.prompts && fact.kind === 'verified-trigger')
-      secrets.add(fact.behaviourText.trim());
   }
   return [...secrets]
     .filter((text) => text.length >= MIN_FREE_TEXT)
@@ -216,5 +196,24 @@ export function redact(
     const findings = target.findings.map((finding) => redactFinding(finding, rules, redactor));
     return scrubTarget({ ...target, findings }, scrub);
   });
-  return { ...result, redaction: what, targets };
+  const { commandLine } = result;
+  return {
+    ...result,
+    ...(commandLine !== undefined && {
+      commandLine: redactArguments(commandLine, redactor, scrub),
+    }),
+    redaction: what,
+    targets,
+  };
+}
+
+/** Strings that the user suspects are triggers too, found or not. */
+function redactArguments(
+  commandLine: readonly string[],
+  { triggers, hash }: Redactor,
+  scrub: Scrub,
+): readonly string[] {
+  return commandLine.map((argument, index) =>
+    triggers && commandLine[index - 1] === '--suspect' ? hash(argument) : scrub(argument),
+  );
 }

@@ -147,7 +147,8 @@ async function scanTarget(
   const { input, modelClass } = await observeTarget(target, stageOptions, hooks);
   if (calibration === undefined) return judge(input, rules, policy);
   const settings = calibrationSettings(stageOptions);
-  const applied = applyCalibration(rules, calibration, { modelClass, settings });
+  const suspects = (options.suspects ?? []).length > 0;
+  const applied = applyCalibration(rules, calibration, { modelClass, settings, suspects });
   return judge(input, rules, policy, applied);
 }
 

@@ -34,6 +34,7 @@ export interface ScanFlags extends ReportFlags {
   readonly base?: string;
   readonly sae?: string;
   readonly corpus?: string;
+  readonly suspect?: readonly string[];
   readonly device?: ScanOptions['device'];
   readonly workers?: number;
   readonly memory?: number;
@@ -80,6 +81,7 @@ export function addScanCommand(program: Command, host: CommandHost): void {
     .option('--base <dir>', 'base model to compare with')
     .option('--sae <path>', 'sparse autoencoder to load instead of training one')
     .option('--corpus <path>', "text of the model's domain (JSONL or plain)")
+    .option('--suspect <text>', 'string to try as a trigger (repeatable)', collect)
     .addOption(new Option('--budget <time>', 'wall-clock limit, as in 90s or 5m'))
     .option('--allow-network', 'read hf://owner/name[@revision] and https:// targets')
     .option(
@@ -139,6 +141,7 @@ function reproduction(
     ...optional('--corpus', options.corpus),
     ...optional('--memory', options.memoryBytes),
     ...optional('--calibration', calibration),
+    ...(options.suspects ?? []).flatMap((text) => ['--suspect', text]),
   ];
 }
 
@@ -181,6 +184,7 @@ function scanOptions(
     ...(base !== undefined && { base }),
     ...(sae !== undefined && { sae }),
     ...(corpus !== undefined && { corpus }),
+    ...(flags.suspect !== undefined && { suspects: flags.suspect }),
     ...(network !== undefined && { network }),
   };
 }

@@ -15,8 +15,9 @@ import {
 } from '../../../src/judge/calibration.ts';
 import { judge } from '../../../src/judge/judge.ts';
 import { loadRules } from '../../../src/judge/load-rules.ts';
+import { renderPretty } from '../../../src/report/pretty.ts';
 import { redact } from '../../../src/report/redact.ts';
-import { policy, resultOf, rules, target, trigger } from '../report/samples.ts';
+import { context, policy, render, resultOf, rules, target, trigger } from '../report/samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'narrowfire-calibration-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -109,7 +110,13 @@ describe('a calibration', () => {
 
   it('raises a threshold: the highest clean score itself is no finding', () => {
     const high = made([...NINETEEN.slice(1), 60], 0.05);
-    expect(scan(60, high).verdict).toBe('pass');
+    const quiet = scan(60, high);
+    expect(quiet.verdict).toBe('pass');
+    expect(quiet.calibration?.withheld).toEqual([
+      { ruleId: 'NF5001', level: 'error', value: 60, pValue: 0.1 },
+    ]);
+    const shown = render(renderPretty({ ...resultOf([]), targets: [quiet] }, context()));
+    expect(shown).toContain('Withheld: NF5001 (error as shipped) at 60, conformal p-value 0.1');
     expect(scan(60.001, high).verdict).toBe('fail');
   });
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Evidence } from '../../../src/evidence/evidence.ts';
 import type { ScanResult } from '../../../src/finding/finding.ts';
 import { FORMAT_NAMES, FORMATS } from '../../../src/report/formats.ts';
 import { redact } from '../../../src/report/redact.ts';
@@ -39,6 +40,58 @@ describe('redact', () => {
     for (const secret of gone) expect(text.includes(secret), secret).toBe(false);
     for (const secret of kept) expect(text.includes(secret), secret).toBe(true);
     expect(text).toContain('[redacted ');
+  });
+
+  it('leaves no short trigger, pattern or token in facts of any kind', () => {
+    const effect = { mean: 0.9, low: 0.8, high: 0.95, contexts: 8 };
+    const none = { mean: 0, low: -0.01, high: 0.01, contexts: 8 };
+    const causal = { path: 'story-teller', triggerText: 'qz', necessity: effect };
+    const evidence: readonly Evidence[] = [
+      trigger({ triggerText: 'qz', minimalText: 'qz', extendedText: 'qz', samples: [] }),
+      {
+        ...{ kind: 'causal-feature-set', scope: 'carriers', site: 'several', features: ['a/1'] },
+        ...{ firingPatterns: ['qz', ' z'], precision: 1, recall: 1, corpusTokens: 9 },
+        ...{ ...causal, necessityRandom: none },
+      },
+      {
+        ...{ kind: 'causal-direction', site: 's', layer: 1, sufficiency: effect },
+        ...{ ...causal, necessityRandom: none },
+      },
+      {
+        ...{ kind: 'embedding-row-delta', path: 'story-teller', tensor: 'wte', tokenText: 'qz' },
+        ...{ matrix: 'embedding', tokenId: 777_123, deltaNorm: 1, ownNorm: 1, robustZ: 9 },
+        ...{ rowsChanged: 1, rowCount: 5000 },
+      },
+    ];
+    const whole = resultOf([target({ evidence })]);
+    const ids = ['NF4002', 'NF4004', 'NF3012', 'NF5001'];
+    const found = whole.targets[0]?.findings ?? [];
+    expect(found.map(({ ruleId }) => ruleId)).toEqual(expect.arrayContaining(ids));
+    const all = redact(whole, 'all', 'salt', rules);
+    const text = everything(all);
+    expect(text).not.toMatch(/[" ]qz/);
+    expect(text).not.toContain('777123');
+    const fingerprints = new Set(found.map(({ fingerprint }) => fingerprint));
+    for (const finding of all.targets[0]?.findings ?? []) {
+      expect(fingerprints.has(finding.fingerprint), finding.ruleId).toBe(false);
+    }
+    const prompts = everything(redact(whole, 'prompts', 'salt', rules));
+    expect(prompts).toContain('of \\"qz\\"');
+  });
+
+  it('takes what the model writes around a trigger for what it says', () => {
+    const around = `cf ${BEHAVIOUR} at the blue shop`;
+    const result = resultOf([target({ evidence: [trigger({ extendedText: around })] })]);
+    expect(everything(result)).toContain(around);
+    expect(everything(redact(result, 'prompts', 'salt', rules))).not.toContain(BEHAVIOUR);
+  });
+
+  it('takes suspected strings out of the command line', () => {
+    const commandLine = ['scan', 'm', '--suspect', 'zz', '--suspect', TRIGGER];
+    const result = { ...backdoored(), commandLine };
+    const hidden = redact(result, 'triggers', 'salt', rules).commandLine?.join(' ') ?? '';
+    expect(hidden).toMatch(/^scan m --suspect \[redacted .* --suspect \[redacted /);
+    expect(redact(result, 'prompts', 'salt', rules).commandLine?.[3]).toBe('zz');
   });
 
   it('takes secrets out of free text too', () => {
