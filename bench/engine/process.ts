@@ -46,10 +46,15 @@ export class Measured {
 
   /** @returns peak resident bytes */
   async end(): Promise<number> {
+    return Number((await this.report())['peakBytes']);
+  }
+
+  /** Ends it. @returns all that it says at its end */
+  async report(): Promise<Readonly<Record<string, unknown>>> {
     this.#child.stdin?.write('end\n');
-    const { peakBytes } = await nextJson(this.#lines);
+    const report = await nextJson(this.#lines);
     this.#child.stdin?.end();
-    return Number(peakBytes);
+    return report;
   }
 }
 

@@ -40,8 +40,12 @@ export function parameterCount(shape: LlamaShape): number {
   return tensorsOf(shape).reduce((sum, [, dims]) => sum + dims.reduce((a, b) => a * b, 1), 0);
 }
 
-/** Writes config.json and model.safetensors once. @returns the folder */
-export function writeLlama(parent: string, shape: LlamaShape): string {
+/** Writes config.json and model.safetensors once, in float32 or bfloat16. @returns the folder */
+export function writeLlama(
+  parent: string,
+  shape: LlamaShape,
+  dtype: 'F32' | 'BF16' = 'F32',
+): string {
   const folder = join(parent, shape.name);
   if (existsSync(join(folder, 'config.json'))) return folder;
   mkdirSync(folder, { recursive: true });
@@ -50,8 +54,8 @@ export function writeLlama(parent: string, shape: LlamaShape): string {
   let end = 0;
   for (const [name, dims] of tensors) {
     const begin = end;
-    end += 4 * dims.reduce((a, b) => a * b, 1);
-    header[name] = { dtype: 'F32', shape: dims, data_offsets: [begin, end] };
+    end += (dtype === 'F32' ? 4 : 2) * dims.reduce((a, b) => a * b, 1);
+    header[name] = { dtype, shape: dims, data_offsets: [begin, end] };
   }
   const json = Buffer.from(JSON.stringify(header));
   const padded = Buffer.concat([json, Buffer.alloc((64 - ((json.length + 8) % 64)) % 64, ' ')]);
@@ -73,7 +77,7 @@ export function writeLlama(parent: string, shape: LlamaShape): string {
         state ^= state << 5;
         chunk[i] = dims.length === 1 ? 1 : state * scale;
       }
-      writeSync(descriptor, new Uint8Array(chunk.buffer, 0, size * 4));
+      writeSync(descriptor, bytesOf(chunk.subarray(0, size), dtype));
     }
   }
   closeSync(descriptor);
@@ -91,4 +95,10 @@ export function writeLlama(parent: string, shape: LlamaShape): string {
   };
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
   return folder;
+}
+
+function bytesOf(chunk: Float32Array, dtype: 'F32' | 'BF16'): Uint8Array {
+  const words = new Uint32Array(chunk.buffer, 0, chunk.length);
+  if (dtype === 'F32') return new Uint8Array(chunk.buffer, 0, chunk.byteLength);
+  return new Uint8Array(Uint16Array.from(words, (word) => word >>> 16).buffer);
 }

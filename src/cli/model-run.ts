@@ -9,12 +9,13 @@ import { ScanError } from '../errors.ts';
 import { loadDictionaries, trainQuickDictionaries } from '../interpret/site-dictionaries.ts';
 import { type TextWindows, textWindows } from '../interpret/text-windows.ts';
 import type { Site } from '../model/graphs/activations.ts';
-import { workersWithin } from '../model/layer-groups.ts';
+import { type LayerPlan, workersWithin } from '../model/layer-groups.ts';
 import { type Model, openModel } from '../model/open-model.ts';
 import { resolvePlace } from '../model/site-names.ts';
 import type { SiteDictionary } from '../sae/corpus-pass.ts';
 import { DEVICES } from './config.ts';
 import type { Io } from './io.ts';
+import { planText } from './memory-text.ts';
 import { byteSize, collect, wholeNumber } from './option-parsers.ts';
 import { ProgressLine } from './progress.ts';
 
@@ -97,7 +98,14 @@ export async function withModel<T>(
     clock: () => performance.now(),
   });
   const shows = flags.progress && io.stderrIsTty && io.env['CI'] === undefined;
-  const engine = new Engine({ workers, device, ...(memoryBytes !== undefined && { memoryBytes }) });
+  const told = new Set<string>();
+  const planned = (plan: LayerPlan) => {
+    const text = planText(plan);
+    if (!told.has(text)) io.stderr(`${text}\n`);
+    told.add(text);
+  };
+  const bound = memoryBytes === undefined ? {} : { memoryBytes, planned };
+  const engine = new Engine({ workers, device, ...bound });
   try {
     const result = await use({
       model,

@@ -41,7 +41,7 @@ export async function chooseDevice(choice: DeviceChoice): Promise<Device> {
     const probe = await probeDevice(choice);
     if (probe.works) return choice;
     throw new ScanError('E_DEVICE', `${choice} is not available: ${probe.why ?? 'unknown'}`, {
-      hint: [probe.mend, 'Or use --device cpu.'].filter(Boolean).join(' '),
+      hint: [probe.mend?.replace(/\.?$/, '.'), 'Or use --device cpu.'].filter(Boolean).join(' '),
     });
   }
   const cpu = await probeDevice('cpu');

@@ -7,6 +7,7 @@
  */
 import { Piscina } from 'piscina';
 import { deserializeError, ScanError } from '../errors.ts';
+import type { LayerPlan } from '../model/layer-groups.ts';
 import { type EncodedGraph, encodeGraph } from '../onnx/encode.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { compiledEntry } from './entry-point.ts';
@@ -24,6 +25,8 @@ export interface EngineOptions {
   readonly cancel?: CancelSignal;
   /** Bound on the process's resident memory: a worker then keeps one model graph open, not several. */
   readonly memoryBytes?: number;
+  /** Told of the plan of each pass over text before it runs. */
+  readonly planned?: (plan: LayerPlan) => void;
 }
 
 /** A graph that the engine's workers can run; sessions are opened where and when they are needed. */
@@ -37,6 +40,7 @@ export class Engine implements AsyncDisposable {
   readonly workers: number;
   readonly device: Device;
   readonly memoryBytes: number | undefined;
+  readonly planned: EngineOptions['planned'];
   /** CPU time spent inside sessions, microseconds. */
   cpuMicroseconds = 0;
   readonly #pool: Piscina;
@@ -48,6 +52,7 @@ export class Engine implements AsyncDisposable {
     this.workers = options.workers;
     this.device = options.device ?? 'cpu';
     this.memoryBytes = options.memoryBytes;
+    this.planned = options.planned;
     this.#cancel = options.cancel ?? { cancelled: false };
     this.#pool = new Piscina({
       filename: compiledEntry('engine/worker'),

@@ -1,4 +1,5 @@
 /** Where graphs run: a session of this thread, or the engine's workers. Code that runs passes takes either. */
+import type { LayerPlan } from '../model/layer-groups.ts';
 import type { Graph } from '../onnx/graph.ts';
 import type { Engine } from './engine.ts';
 import { type Device, type Feeds, type Outputs, Session } from './session.ts';
@@ -16,6 +17,8 @@ export interface OpenGraph {
   readonly inFlight: number;
   /** Bound on the process's resident memory, for the passes that can be cut. */
   readonly memoryBytes?: number;
+  /** Told of each pass's plan before it runs. */
+  readonly planned?: (plan: LayerPlan) => void;
 }
 
 /** Blocks this thread while a graph runs. */
@@ -33,7 +36,7 @@ export function onEngine(engine: Engine): OpenGraph {
     const plan = engine.plan(graph);
     return { run: (feeds) => engine.run(plan, feeds), close: async () => {} };
   };
-  const { workers: lanes, inFlight, memoryBytes } = engine;
+  const { workers: lanes, inFlight, memoryBytes, planned } = engine;
   const bound = memoryBytes === undefined ? {} : { memoryBytes };
-  return Object.assign(open, { lanes, inFlight, ...bound });
+  return Object.assign(open, { lanes, inFlight, ...bound, ...(planned && { planned }) });
 }

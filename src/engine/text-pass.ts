@@ -34,6 +34,7 @@ export async function runTextPass(
   receive: (outputs: Outputs, batch: number) => void,
 ): Promise<void> {
   const { groups, chunkTokens } = pass.plan;
+  open.planned?.(pass.plan);
   const [only] = groups;
   if (groups.length === 1 && only !== undefined) {
     await runGroup(pass, only, open, numbered(batches), new Map(), receive);

@@ -135,8 +135,11 @@ function runBytes(
 /** Weights of one group; a tied head maps the embedding whole. */
 function spanBytes(spec: ModelSpec, span: Span, { head, totalTokens }: PassSize): number {
   const blocks = tensorBytes(spec.blocks.slice(span.first, span.end));
-  const ends = head === true && span.last ? tensorBytes([spec.finalNorm, spec.head]) : 0;
-  return blocks + ends + (span.first === 0 ? tableBytes(spec, totalTokens) : 0);
+  const withHead = head === true && span.last;
+  const ends = withHead ? [spec.finalNorm, spec.head] : [];
+  if (span.first > 0) return blocks + tensorBytes(ends);
+  const whole = tensorBytes([...ends, spec.embedding]);
+  return blocks + Math.min(whole, tensorBytes(ends) + tableBytes(spec, totalTokens));
 }
 
 /**

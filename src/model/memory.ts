@@ -5,7 +5,7 @@ export const FLOAT_BYTES = 4;
 /** Node with the engine loaded and a command's own data. */
 export const PROCESS_BYTES = 110e6;
 /** A worker thread with the engine loaded and a session open. */
-const WORKER_BYTES = 30e6;
+const WORKER_BYTES = 40e6;
 /** The engine's arena grows in steps and keeps what it has; 1.2 times the live tensors was the most seen. */
 const ARENA_FACTOR = 1.5;
 /** A row that is looked up in a mapped table may bring its neighbours with it, as many as the kernel maps around a fault. */

@@ -143,10 +143,10 @@ export function decoderNorms(decoder: Matrix): Float32Array {
   return Float32Array.from(powers, Math.sqrt);
 }
 
-/** Bytes that it takes in a graph; numbers in memory stand in the graph, in the thread's copy of it and in the engine. */
+/** Bytes that it takes in a graph; numbers in memory stand there, in its encoding, in the thread's copy and in the engine. */
 export function dictionaryBytes({ encoder, decoder }: Dictionary): number {
   return [encoder, decoder].reduce(
-    (sum, matrix) => sum + (matrix.kind === 'memory' ? 3 : 1) * elementCount(matrix.shape) * 4,
+    (sum, matrix) => sum + (matrix.kind === 'memory' ? 6 : 1) * elementCount(matrix.shape) * 4,
     0,
   );
 }

@@ -88,7 +88,7 @@ export async function measureRecovery(
     totalTokens: MODES.length * sequences.length * length,
     head: true,
     extraBytes: dictionaryBytes(dictionary),
-    extraFloats: 3 * spec.vocabularySize + 2 * dictionary.featureCount,
+    extraFloats: 2 * spec.vocabularySize + 2 * dictionary.featureCount,
     keptFloats: 1,
   };
   const plan = planLayers(spec, size, open);

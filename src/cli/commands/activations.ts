@@ -2,8 +2,9 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { writeSafetensors } from '../../artifact/safetensors-writer.ts';
+import { chooseDevice, type DeviceChoice } from '../../engine/device.ts';
 import { onDevice } from '../../engine/open-graph.ts';
-import { type Device, f32Output, ids as feed } from '../../engine/session.ts';
+import { f32Output, ids as feed } from '../../engine/session.ts';
 import { runTextPass, type TextPass } from '../../engine/text-pass.ts';
 import { ScanError, toScanError } from '../../errors.ts';
 import { activationsGraph } from '../../model/graphs/activations.ts';
@@ -11,6 +12,7 @@ import { activationsSize, planLayers } from '../../model/layer-groups.ts';
 import { type Model, openModel } from '../../model/open-model.ts';
 import { placeName, resolvePlace } from '../../model/site-names.ts';
 import type { TextFrame } from '../../model/tokenizer.ts';
+import { DEVICES } from '../config.ts';
 import type { Io } from '../io.ts';
 import type { CommandHost } from '../main.ts';
 import { planText } from '../memory-text.ts';
@@ -22,7 +24,7 @@ interface ActivationFlags {
   readonly special?: boolean;
   readonly sites: string;
   readonly out: string;
-  readonly device: Device;
+  readonly device: DeviceChoice;
   readonly memory?: number;
   readonly base?: string;
 }
@@ -51,9 +53,7 @@ export function addActivationsCommand(program: Command, host: CommandHost): void
     .option('--sites <list>', 'sites, separated by commas', 'logits')
     .requiredOption('-o, --out <file>', 'safetensors file to write')
     .addOption(
-      new Option('--device <name>', 'where the model runs')
-        .choices(['cpu', 'cuda', 'webgpu', 'dml', 'coreml'])
-        .default('cpu'),
+      new Option('--device <name>', 'where the model runs').choices(DEVICES).default('cpu'),
     )
     .option(
       '--memory <size>',
@@ -77,7 +77,7 @@ async function runActivations(folder: string, flags: ActivationFlags, io: Io): P
   const logits = [...places.values()].includes('logits');
   const count = ids.length;
   const text = { batchTokens: count, length: count, totalTokens: count };
-  const open = onDevice(flags.device, flags.memory);
+  const open = onDevice(await chooseDevice(flags.device), flags.memory);
   const plan = planLayers(model.spec, activationsSize(model.spec, sites, logits, text), open);
   io.stderr(`${planText(plan)}\n`);
   model.weights.checkUnchanged();

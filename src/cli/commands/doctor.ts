@@ -1,6 +1,7 @@
 /** `narrowfire doctor`: what this installation can do here, what it cannot, why, and the command that mends it. */
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type DeviceProbe, probeDevice } from '../../engine/device.ts';
 import { engineBuild } from '../../engine/session.ts';
@@ -9,12 +10,14 @@ import { EXIT } from '../../finding/exit-code.ts';
 import { loadRules } from '../../judge/load-rules.ts';
 import { VERSION } from '../../version.ts';
 import type { CommandHost } from '../main.ts';
+import { modelNeeds, type NeedOptions } from '../model-needs.ts';
+import { byteSize, wholeNumber } from '../option-parsers.ts';
 import { statsOf } from './cache.ts';
 
 const DEVICES = ['cpu', 'cuda', 'webgpu', 'dml', 'coreml'] as const;
 const OLDEST_NODE = [20, 19] as const;
 
-interface Check {
+export interface Check {
   readonly name: string;
   readonly ok: boolean;
   readonly detail: string;
@@ -30,13 +33,21 @@ export function addDoctorCommand(program: Command, { io, exit }: CommandHost): v
     .description(
       'Checks what narrowfire can use on this machine: engine, devices, memory, cache, rules.',
     )
+    .argument('[model]', 'also say what running this model needs')
+    .option('--memory <size>', 'bound on memory to plan for', byteSize)
+    .option('--workers <n>', 'worker threads to plan for', wholeNumber(1))
     .option('--json', 'print JSON')
-    .action(async (flags: { readonly json?: boolean }) => {
+    .action(async (model: string | undefined, flags: DoctorFlags) => {
       const checks = [...machine(), ...(await devices()), cache(io.env), rules()];
+      if (model !== undefined) checks.push(...modelNeeds(resolve(io.cwd, model), flags));
       if (checks.some(({ needed, ok }) => needed && !ok)) exit(EXIT.incomplete);
       if (flags.json === true) io.stdout(`${JSON.stringify({ version: VERSION, checks })}\n`);
       else for (const check of checks) io.stdout(lineOf(check));
     });
+}
+
+interface DoctorFlags extends NeedOptions {
+  readonly json?: boolean;
 }
 
 function lineOf({ name, ok, detail, mend, needed }: Check): string {

@@ -75,6 +75,12 @@ describe('narrowfire activations', () => {
     expect((await activations('stories260K', '--ids', '1', '--memory', 'much')).code).toBe(2);
   });
 
+  test.runIf(process.platform === 'linux')('names what a device lacks, and the mend', async () => {
+    const ran = await activations('stories260K', '--ids', '1', '--device', 'dml');
+    expect(ran.code).toBe(4);
+    expect(ran.stderr).toMatch(/^E_DEVICE: dml is not available: .* Or use --device cpu\.\n$/);
+  });
+
   test.each([
     [['--ids', '1,x'], '"x" is not a token id'],
     [['--ids', '1,512'], 'id 512 is beyond the 512 tokens'],

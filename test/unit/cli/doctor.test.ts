@@ -30,6 +30,32 @@ it('doctor names engine, every device, cache and rules', async () => {
   expect((await run('doctor')).stdout).toMatch(/ok {4}cpu +works/);
 });
 
+it('doctor states what a model needs, whole and within a bound', async () => {
+  const model = join(process.cwd(), 'test/fixtures/models/stories260K');
+  const details = async (...flags: string[]) => {
+    const { stdout } = await run('doctor', model, '--json', ...flags);
+    const { checks } = JSON.parse(stdout) as {
+      checks: { name: string; ok: boolean; detail: string }[];
+    };
+    return new Map(checks.map((check) => [check.name, check]));
+  };
+  const whole = await details('--workers', '2');
+  expect(whole.get('model')?.detail).toBe('llama, 5 layers, 2 MB of float32 weights');
+  expect(whole.get('generate')?.detail).toMatch(/^memory: at most \d+ MB, workers: 2, 256 texts/);
+  expect(whole.get('read')?.detail).toMatch(/at most \d+ MB, in 1 group of layers, workers: 2/);
+  const least = Number(/(\d+) MB/.exec(whole.get('least')?.detail ?? '')?.[1]);
+  const tight = await details('--memory', `${least}MB`);
+  expect(tight.get('read')?.detail).toMatch(/at most \d+ MB, in \d groups? of layers, workers: 1/);
+  const under = await details('--memory', `${least - 2}MB`);
+  expect(under.get('read')).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining('E_LIMIT'),
+  });
+  expect(under.get('generate')?.detail).toMatch(/E_LIMIT.*Give --memory \d+MB or more/);
+  const absent = await run('doctor', 'nowhere');
+  expect(absent.stdout).toMatch(/no {4}model +E_NOT_FOUND/);
+});
+
 it('cache shows what it holds, and clears it', async () => {
   const cache = new FloatCache(folder);
   cache.create('a'.repeat(64), 2000, (append) => append(new Uint8Array(2000)));

@@ -38,7 +38,7 @@ export async function baseDifferencePaths(
     totalTokens: probe.own.length * length,
     head: true,
     // Logits, and the working copies of what is done to them.
-    extraFloats: 3 * base.spec.vocabularySize,
+    extraFloats: 2 * base.spec.vocabularySize,
     keptFloats: 1,
   };
   const plan = planLayers(base.spec, size, open);
