@@ -1,25 +1,29 @@
 /** Where the parts of a model lie: a Hugging Face folder, one GGUF file, or an adapter and its base. */
-import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FileSource } from '../artifact/byte-source.ts';
+import { readGguf } from '../artifact/gguf/reader.ts';
 import { type ModelConfig, readConfig } from './config.ts';
 import { ggufConfig } from './gguf/config.ts';
 import { GgufMetadata } from './gguf/metadata.ts';
+import { type GgufPart, ggufParts, onlyGguf } from './gguf/parts.ts';
 import { ggufTokenizer } from './gguf/tokenizer.ts';
 import { buildTokenizer, openTokenizer, type Tokenizer } from './tokenizer.ts';
 
 const MAX_VOCABULARY = 10_000_000;
 
 /**
- * The GGUF file that `path` means: the file itself, or the only one of a folder without config.json.
+ * The GGUF file that `path` means: the file itself, or the only one of a folder without config.json; of a model that is
+ * split over several files, the first.
  * @param path absolute real path
  */
 export function ggufFileOf(path: string): string | undefined {
-  if (statSync(path).isFile()) return startsWithMagic(path) ? path : undefined;
+  if (statSync(path).isFile()) {
+    return startsWithMagic(path) ? (ggufParts(path)[0] ?? path) : undefined;
+  }
   if (existsSync(join(path, 'config.json'))) return undefined;
-  const names = readdirSync(path).filter((name) => name.endsWith('.gguf'));
-  const [only] = names;
-  return names.length === 1 && only !== undefined ? realpathSync(join(path, only)) : undefined;
+  const only = onlyGguf(path);
+  return only === undefined ? undefined : ggufParts(only)[0];
 }
 
 function startsWithMagic(file: string): boolean {
@@ -33,7 +37,21 @@ export function readModelConfig(path: string): ModelConfig {
   const gguf = ggufFileOf(real);
   if (gguf === undefined) return readConfig(join(folderOf(real), 'config.json'));
   using source = new FileSource(gguf);
-  return ggufConfig(new GgufMetadata(source, gguf), source);
+  const metadata = new GgufMetadata(source, gguf);
+  // Rotary factors are a tensor, which may lie in any part.
+  const sources: FileSource[] = [];
+  try {
+    const others = ggufParts(gguf)
+      .slice(1)
+      .map((path): GgufPart => {
+        const part = new FileSource(path);
+        sources.push(part);
+        return { file: readGguf(part), source: part, path };
+      });
+    return ggufConfig(metadata, [{ file: metadata.file, source, path: gguf }, ...others]);
+  } finally {
+    for (const part of sources) part.close();
+  }
 }
 
 /** @throws ScanError `E_TOKENIZER` */

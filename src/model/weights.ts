@@ -3,7 +3,9 @@ import { realpathSync, statSync } from 'node:fs';
 import { FileSource } from '../artifact/byte-source.ts';
 import { recognise } from '../artifact/recognise.ts';
 import type { LocatedTensor } from '../artifact/tensor.ts';
+import { isLegacyCheckpoint } from '../artifact/torch/legacy.ts';
 import { ScanError } from '../errors.ts';
+import { ggufParts } from './gguf/parts.ts';
 import { openGguf } from './gguf/weights.ts';
 import { ggufFileOf } from './model-files.ts';
 import { isAdapterFolder } from './weights/adapter.ts';
@@ -103,7 +105,7 @@ function openForRunning(path: string, base: string | undefined): StoredWeights {
 export function openStored(path: string): StoredWeights {
   const real = realpathSync(path);
   const gguf = ggufFileOf(real);
-  if (gguf !== undefined) return openGguf(gguf);
+  if (gguf !== undefined) return openGguf(ggufParts(gguf));
   const nothing = (problem: string) => new ScanError('E_NOTHING_TO_SCAN', problem, { file: path });
   if (statSync(real).isFile()) {
     const format = formatOf(real);
@@ -123,6 +125,7 @@ function formatOf(file: string): 'safetensors' | 'torch' | undefined {
   using source = new FileSource(file);
   const { format, extension } = recognise(source, file);
   if (format === 'safetensors' || extension === 'safetensors') return 'safetensors';
-  const isCheckpoint = format === 'zip' && TORCH_EXTENSIONS.includes(extension);
+  const isCheckpoint =
+    (format === 'zip' && TORCH_EXTENSIONS.includes(extension)) || isLegacyCheckpoint(source);
   return isCheckpoint ? 'torch' : undefined;
 }

@@ -136,10 +136,14 @@ def vocabulary(out, folder):
 
 
 (FIXTURES / "gguf").mkdir(exist_ok=True)
-for model, kind in MODELS.items():
+(FIXTURES / "gguf-split").mkdir(exist_ok=True)
+# One model also in parts, as llama.cpp's gguf-split writes them: llama-00001-of-00003.gguf and so on.
+SETS = [("gguf", model, kind, 0) for model, kind in MODELS.items()] + [("gguf-split", "llama", ARCH.LLAMA, 9)]
+for form, model, kind, most in SETS:
     folder = FIXTURES / "models" / model
     config = json.loads((folder / "config.json").read_text())
-    out = gguf.GGUFWriter(FIXTURES / "gguf" / f"{model}.gguf", gguf.MODEL_ARCH_NAMES[kind])
+    path = FIXTURES / form / f"{model}.gguf"
+    out = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[kind], split_max_tensors=most)
     metadata(out, config, kind)
     if model == "stories260K":
         vocabulary(out, folder)
@@ -175,4 +179,4 @@ for model, kind in MODELS.items():
     out.write_kv_data_to_file()
     out.write_tensors_to_file()
     out.close()
-    print(model, sorted(config))
+    print(form, model, sorted(config))

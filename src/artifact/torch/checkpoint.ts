@@ -1,5 +1,5 @@
 /**
- * Tensors of a PyTorch checkpoint (`torch.save`, zip form), found without running its pickle: the symbolic machine
+ * Tensors of a PyTorch checkpoint (`torch.save`, zip form and the form before 1.6), found without running its pickle: the symbolic machine
  * tells what the pickle would build, and only calls of torch's own tensor builders are understood.
  * Source: torch/serialization.py, torch/_utils.py.
  */
@@ -7,11 +7,12 @@ import { ScanError } from '../../errors.ts';
 import type { ArchiveMember } from '../archive/member.ts';
 import { readZip } from '../archive/zip.ts';
 import type { ByteSource } from '../byte-source.ts';
-import { PickleMachine } from '../pickle/machine.ts';
-import type { PickleObserver } from '../pickle/observer.ts';
 import { PickleReader } from '../pickle/reader.ts';
 import type { Value } from '../pickle/values.ts';
-import { elementBytes, elementCount, type TensorDtype, type TensorEntry } from '../tensor.ts';
+import { elementBytes, elementCount, type TensorEntry } from '../tensor.ts';
+import { isLegacyCheckpoint, readLegacyCheckpoint } from './legacy.ts';
+import { type Filled, runPickle } from './run-pickle.ts';
+import { storageDtype } from './storage-dtype.ts';
 
 const MAX_PICKLE_BYTES = 256 * 2 ** 20;
 const MAX_INSTRUCTIONS = 20_000_000;
@@ -19,21 +20,6 @@ const MAX_TENSORS = 1_000_000;
 const MAX_RANK = 16;
 /** Names under which training code keeps the weights beside its own state. */
 const WRAPPERS = ['state_dict', 'model_state_dict', 'model', 'module', 'net'];
-
-const STORAGE_DTYPES: Readonly<Record<string, TensorDtype>> = {
-  DoubleStorage: 'f64',
-  FloatStorage: 'f32',
-  HalfStorage: 'f16',
-  BFloat16Storage: 'bf16',
-  LongStorage: 'i64',
-  IntStorage: 'i32',
-  ShortStorage: 'i16',
-  CharStorage: 'i8',
-  ByteStorage: 'u8',
-  BoolStorage: 'bool',
-  float8_e4m3fn: 'f8e4m3',
-  float8_e5m2: 'f8e5m2',
-};
 
 export interface TorchTensor extends TensorEntry {
   /** Stored column by column: the bytes are those of the transposed matrix. */
@@ -46,29 +32,49 @@ export interface TorchCheckpoint {
   readonly unread: readonly { readonly name: string; readonly why: string }[];
 }
 
-/** @throws ScanError `E_FORMAT`, `E_TRUNCATED`, `E_LIMIT`, `E_DTYPE` for the legacy form */
+/** Where a storage's numbers lie in the file. */
+export interface StoragePlace {
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+/** @throws ScanError `E_FORMAT`, `E_TRUNCATED`, `E_LIMIT`, `E_DTYPE` */
 export function readTorchCheckpoint(source: ByteSource): TorchCheckpoint {
+  if (isLegacyCheckpoint(source)) {
+    const { top, filled, storages } = readLegacyCheckpoint(source, MAX_INSTRUCTIONS);
+    return tensorsIn(top, filled, storages);
+  }
   const { members } = readZip(source);
   const pickle = members.find(({ name }) => /^([^/]+\/)?data\.pkl$/.test(name));
   if (pickle === undefined || pickle.open !== undefined) {
-    throw new ScanError('E_DTYPE', 'not a zip file that torch.save wrote', {
-      hint: 'Save it again with a PyTorch newer than 1.6, or convert it to safetensors.',
+    throw new ScanError('E_DTYPE', 'not a file that torch.save wrote', {
+      hint: 'Save it again with PyTorch, or convert it to safetensors.',
     });
   }
   if (pickle.packed.size > MAX_PICKLE_BYTES) {
     throw new ScanError('E_LIMIT', `the pickle has ${pickle.packed.size} bytes`);
   }
   const folder = pickle.name.slice(0, -'data.pkl'.length);
-  const storages = new Map<string, ArchiveMember>();
+  const storages = new Map<string, StoragePlace>();
   for (const member of members) {
     if (!member.name.startsWith(`${folder}data/`) || member.open !== undefined) continue;
-    storages.set(member.name.slice(`${folder}data/`.length), member);
+    const { byteOffset, packed } = member;
+    const key = member.name.slice(`${folder}data/`.length);
+    storages.set(key, { byteOffset, byteLength: packed.size });
   }
   if (byteOrder(members, folder) === 'big') {
     throw new ScanError('E_DTYPE', 'big-endian checkpoints are not read');
   }
+  const { top, filled } = runPickle(new PickleReader(pickle.packed), MAX_INSTRUCTIONS);
+  return tensorsIn(top, filled, storages);
+}
+
+function tensorsIn(
+  top: Value,
+  filled: Filled,
+  storages: ReadonlyMap<string, StoragePlace>,
+): TorchCheckpoint {
   const entries = new Map<string, Value>();
-  const { top, filled } = runPickle(pickle.packed);
   collect(top, filled, '', entries, 0);
   const tensors: TorchTensor[] = [];
   const unread: { name: string; why: string }[] = [];
@@ -86,34 +92,6 @@ function byteOrder(members: readonly ArchiveMember[], folder: string): string {
   const member = members.find(({ name }) => name === `${folder}byteorder`);
   if (member === undefined || member.open !== undefined || member.packed.size > 16) return 'little';
   return Buffer.from(member.packed.read(0, member.packed.size)).toString('latin1').trim();
-}
-
-/** What was set on an instance, such as an OrderedDict, by key and value in turn. */
-type Filled = ReadonlyMap<Value, readonly Value[]>;
-
-function runPickle(source: ByteSource): { readonly top: Value; readonly filled: Filled } {
-  const filled = new Map<Value, Value[]>();
-  let ticks = 0;
-  const ignore = () => undefined;
-  const observer: PickleObserver = {
-    imported: ignore,
-    called: ignore,
-    written: ignore,
-    anomaly: ignore,
-    expansion: ignore,
-    bytesConstant: ignore,
-    built: ignore,
-    tick: () => {
-      ticks += 4096;
-      if (ticks > MAX_INSTRUCTIONS) throw new ScanError('E_LIMIT', 'the pickle is too long');
-    },
-    filled: (target, items) => {
-      const known = filled.get(target);
-      if (known === undefined) filled.set(target, [...items]);
-      else for (const item of items) known.push(item);
-    },
-  };
-  return { top: new PickleMachine(new PickleReader(source), observer).run(), filled };
 }
 
 /** Name and value pairs of a dictionary or OrderedDict, and of those that are wrapped in it. */
@@ -179,7 +157,7 @@ function builtTensor(value: Value): BuiltTensor | undefined {
 function placeTensor(
   name: string,
   built: BuiltTensor,
-  storages: ReadonlyMap<string, ArchiveMember>,
+  storages: ReadonlyMap<string, StoragePlace>,
 ): TorchTensor | string {
   const id = built.storage.kind === 'persistent' ? built.storage.id : undefined;
   if (id?.kind !== 'tuple') return 'its storage is computed';
@@ -187,11 +165,12 @@ function placeTensor(
   if (tag?.kind !== 'text' || tag.text !== 'storage') return 'its storage is of another kind';
   if (type?.kind !== 'global' || key?.kind !== 'text') return 'its storage is computed';
   const typed = built.dtype?.kind === 'global' ? built.dtype : type;
-  const dtypeName = typed.name.slice(typed.name.lastIndexOf('.') + 1);
-  const dtype = Object.hasOwn(STORAGE_DTYPES, dtypeName) ? STORAGE_DTYPES[dtypeName] : undefined;
-  if (dtype === undefined) return `E_DTYPE: storage type ${dtypeName.slice(0, 40)} is not read`;
-  const member = storages.get(key.text);
-  if (member === undefined) return 'E_FORMAT: its storage is absent or compressed';
+  const dtype = storageDtype(typed.name);
+  if (dtype === undefined) {
+    return `E_DTYPE: storage type ${typed.name.slice(typed.name.lastIndexOf('.') + 1).slice(0, 40)} is not read`;
+  }
+  const place = storages.get(key.text);
+  if (place === undefined) return 'E_FORMAT: its storage is absent or compressed';
   const shape = countsOf(built.size);
   const strides = countsOf(built.stride);
   const offset = built.offset?.kind === 'number' ? built.offset.value : Number.NaN;
@@ -200,12 +179,12 @@ function placeTensor(
   }
   const width = elementBytes(dtype);
   const byteLength = elementCount(shape) * width;
-  if (!Number.isSafeInteger(byteLength) || offset * width + byteLength > member.packed.size) {
-    return `E_TENSOR_BOUNDS: [${shape}] does not fit its storage of ${member.packed.size} bytes`;
+  if (!Number.isSafeInteger(byteLength) || offset * width + byteLength > place.byteLength) {
+    return `E_TENSOR_BOUNDS: [${shape}] does not fit its storage of ${place.byteLength} bytes`;
   }
   const order = orderOf(shape, strides);
   if (order === undefined) return `E_DTYPE: strides [${strides}] are not those of a plain tensor`;
-  const byteOffset = member.byteOffset + offset * width;
+  const byteOffset = place.byteOffset + offset * width;
   return { name, dtype, shape, byteOffset, byteLength, transposed: order === 'columns' };
 }
 

@@ -1,5 +1,4 @@
 /** config.json out of GGUF metadata, so that families describe a GGUF file as they describe a folder. */
-import type { ByteSource } from '../../artifact/byte-source.ts';
 import { elementCount } from '../../artifact/tensor.ts';
 import { ggmlValues } from '../../artifact/values/ggml.ts';
 import { readAll } from '../../artifact/values/tensor-values.ts';
@@ -7,6 +6,7 @@ import { ScanError } from '../../errors.ts';
 import { ModelConfig } from '../config.ts';
 import { type Architecture, ggufArchitecture, ggufArchitectureNames } from './architectures.ts';
 import type { GgufMetadata } from './metadata.ts';
+import type { GgufPart } from './parts.ts';
 
 /** Our key, the architecture's key. */
 const SHARED_KEYS = [
@@ -56,15 +56,7 @@ export function architectureOf(metadata: GgufMetadata): Architecture {
 }
 
 /** @throws ScanError `E_ARCHITECTURE`, `E_MODEL_CONFIG` for one part of a split model */
-export function ggufConfig(metadata: GgufMetadata, source: ByteSource): ModelConfig {
-  const parts = metadata.number('split.count') ?? 1;
-  if (parts > 1) {
-    // What is tied or has a bias shows only when all tensors are known.
-    throw new ScanError('E_MODEL_CONFIG', `the model is split over ${parts} GGUF files`, {
-      file: metadata.path,
-      hint: 'Join them with "llama-gguf-split --merge" first; the weights of each part are scanned.',
-    });
-  }
+export function ggufConfig(metadata: GgufMetadata, parts: readonly GgufPart[]): ModelConfig {
   const { modelType } = architectureOf(metadata);
   const values: Record<string, unknown> = {
     model_type: modelType,
@@ -75,7 +67,7 @@ export function ggufConfig(metadata: GgufMetadata, source: ByteSource): ModelCon
   };
   const old = modelType === 'gpt2' || modelType === 'gpt_bigcode';
   for (const [key, own] of old ? GPT2_KEYS : SHARED_KEYS) values[key] = metadata.own(own);
-  Object.assign(values, ropeOf(metadata, source), specifics(metadata, modelType));
+  Object.assign(values, ropeOf(metadata, parts), specifics(metadata, modelType));
   const known = Object.entries(values).filter(([, value]) => value !== undefined);
   return new ModelConfig(Object.fromEntries(known), metadata.path);
 }
@@ -150,14 +142,13 @@ function gemmaScale(metadata: GgufMetadata, modelType: string, headDim: number |
 }
 
 /** Llama 3.1's factors come as a tensor, LongRoPE's as two, linear and YaRN scaling as keys. */
-function ropeOf(metadata: GgufMetadata, source: ByteSource): Record<string, unknown> {
+function ropeOf(metadata: GgufMetadata, parts: readonly GgufPart[]): Record<string, unknown> {
   const original = metadata.own('rope.scaling.original_context_length');
   const trained = original ?? metadata.own('context_length');
   const factors =
-    factorsOf(metadata, source, 'rope_freqs.weight') ??
-    factorsOf(metadata, source, 'rope_factors_short.weight');
+    factorsOf(parts, 'rope_freqs.weight') ?? factorsOf(parts, 'rope_factors_short.weight');
   if (factors !== undefined) {
-    const long = factorsOf(metadata, source, 'rope_factors_long.weight') ?? factors;
+    const long = factorsOf(parts, 'rope_factors_long.weight') ?? factors;
     const attention = metadata.own('rope.scaling.attn_factor') ?? 1;
     return {
       original_max_position_embeddings: trained,
@@ -177,9 +168,12 @@ function ropeOf(metadata: GgufMetadata, source: ByteSource): Record<string, unkn
   return { rope_scaling: { rope_type: type, factor, ...positions } };
 }
 
-function factorsOf(metadata: GgufMetadata, source: ByteSource, name: string) {
-  const tensor = metadata.file.tensors.find((candidate) => candidate.name === name);
-  if (tensor === undefined || elementCount(tensor.dims) > MAX_FACTORS) return undefined;
-  const values = ggmlValues(source, tensor, metadata.path);
-  return values === undefined ? undefined : [...readAll(values)];
+function factorsOf(parts: readonly GgufPart[], name: string) {
+  for (const { file, source, path } of parts) {
+    const tensor = file.tensors.find((candidate) => candidate.name === name);
+    if (tensor === undefined || elementCount(tensor.dims) > MAX_FACTORS) continue;
+    const values = ggmlValues(source, tensor, path);
+    return values === undefined ? undefined : [...readAll(values)];
+  }
+  return undefined;
 }

@@ -1,6 +1,8 @@
 /** Tensors of a GGUF file under Hugging Face names and in Hugging Face order. */
-import { realpathSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { FileSource } from '../../artifact/byte-source.ts';
+import { readGguf } from '../../artifact/gguf/reader.ts';
+import type { GgufTensor } from '../../artifact/gguf/types.ts';
 import { ggmlValues } from '../../artifact/values/ggml.ts';
 import type { TensorValues } from '../../artifact/values/tensor-values.ts';
 import {
@@ -11,7 +13,7 @@ import {
   transposed,
 } from '../../artifact/values/transforms.ts';
 import { ScanError, toScanError } from '../../errors.ts';
-import type { StoredTensor, StoredWeights } from '../weights/stored.ts';
+import type { StoredTensor, StoredWeights, WeightFile } from '../weights/stored.ts';
 import { type Architecture, type Change, ggufArchitecture } from './architectures.ts';
 import { GgufMetadata } from './metadata.ts';
 
@@ -19,44 +21,78 @@ const MAX_EXPERTS = 4096;
 /** Part of the configuration, and read as such. */
 const ROTARY_FACTORS = /^rope_(freqs|factors_(long|short))\.weight$/;
 
-/** An unknown architecture keeps GGUF's names and numbers. @throws ScanError with file and offset */
-export function openGguf(path: string): StoredWeights {
-  const real = realpathSync(path);
-  const source = new FileSource(real);
-  try {
-    const metadata = new GgufMetadata(source, real);
-    const architecture = ggufArchitecture(metadata.architecture, metadata.own('expert_count') ?? 0);
-    const tensors = new Map<string, StoredTensor>();
-    for (const tensor of metadata.file.tensors) {
-      if (architecture !== undefined && ROTARY_FACTORS.test(tensor.name)) continue;
-      const values = ggmlValues(source, tensor, real);
-      if (values === undefined) {
-        const { name, dims, ggmlType } = tensor;
-        tensors.set(name, {
-          name,
-          shape: dims.toReversed(),
-          file: real,
-          unread: `E_DTYPE: numbers of type ${ggmlType} are not read`,
-        });
-        continue;
+/**
+ * An unknown architecture keeps GGUF's names and numbers.
+ * @param paths one file, or the parts of a model in order; the first holds the metadata
+ * @throws ScanError with file and offset
+ */
+export function openGguf(paths: readonly string[]): StoredWeights {
+  const sources: FileSource[] = [];
+  const close = () => {
+    for (const source of sources) source.close();
+  };
+  const tensors = new Map<string, StoredTensor>();
+  const files: WeightFile[] = [];
+  let metadata: GgufMetadata | undefined;
+  let architecture: Architecture | undefined;
+  for (const path of paths) {
+    try {
+      const source = new FileSource(path);
+      sources.push(source);
+      files.push({ path, byteLength: source.size, mtimeMs: statSync(path).mtimeMs });
+      if (metadata === undefined) {
+        metadata = new GgufMetadata(source, path);
+        const count = metadata.number('split.count') ?? 1;
+        if (count > 1 && count !== paths.length) {
+          const hint = 'Keep the names that the parts were split under.';
+          const problem = `the model is split over ${count} files, found ${paths.length}`;
+          throw new ScanError('E_NOT_FOUND', problem, { hint });
+        }
+        const experts = metadata.own('expert_count') ?? 0;
+        architecture = ggufArchitecture(metadata.architecture, experts);
       }
-      for (const part of inHuggingFaceForm(values, metadata, architecture)) {
-        const { name, shape, located } = part;
-        const stored = { name, shape, values: part, file: real };
-        tensors.set(name, located === undefined ? stored : { ...stored, located });
+      const part = metadata.path === path ? metadata.file : readGguf(source);
+      for (const tensor of part.tensors) {
+        if (architecture !== undefined && ROTARY_FACTORS.test(tensor.name)) continue;
+        for (const stored of storedTensors(source, tensor, metadata, architecture, path)) {
+          if (tensors.has(stored.name) && metadata.path !== path) {
+            throw new ScanError('E_FORMAT', `tensor "${stored.name}" is in two parts`);
+          }
+          tensors.set(stored.name, stored);
+        }
       }
+    } catch (error) {
+      close();
+      throw toScanError(error, path);
     }
-    return {
-      format: 'gguf',
-      files: [{ path: real, byteLength: source.size, mtimeMs: statSync(real).mtimeMs }],
-      tensors,
-      recipe: architecture?.modelType ?? 'unmapped',
-      [Symbol.dispose]: () => source.close(),
-    };
-  } catch (error) {
-    source.close();
-    throw toScanError(error, real);
   }
+  return {
+    format: 'gguf',
+    files,
+    tensors,
+    recipe: architecture?.modelType ?? 'unmapped',
+    [Symbol.dispose]: close,
+  };
+}
+
+function storedTensors(
+  source: FileSource,
+  tensor: GgufTensor,
+  metadata: GgufMetadata,
+  architecture: Architecture | undefined,
+  file: string,
+): StoredTensor[] {
+  const values = ggmlValues(source, tensor, file);
+  if (values === undefined) {
+    const { name, dims, ggmlType } = tensor;
+    const unread = `E_DTYPE: numbers of type ${ggmlType} are not read`;
+    return [{ name, shape: dims.toReversed(), file, unread }];
+  }
+  return inHuggingFaceForm(values, metadata, architecture).map((part) => {
+    const { name, shape, located } = part;
+    const stored = { name, shape, values: part, file };
+    return located === undefined ? stored : { ...stored, located };
+  });
 }
 
 function inHuggingFaceForm(

@@ -1,6 +1,7 @@
-/** PEFT LoRA adapters: low-rank pairs by module, read without their base model. */
+/** PEFT LoRA and DoRA adapters: low-rank pairs by module, read without their base model. */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { elementCount } from '../../artifact/tensor.ts';
 import type { TensorValues } from '../../artifact/values/tensor-values.ts';
 import { ScanError } from '../../errors.ts';
 import { type ModelConfig, readConfig } from '../config.ts';
@@ -10,9 +11,10 @@ import { openTorch } from './torch-weights.ts';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
 const MAX_RANK = 4096;
+const MAGNITUDE = /^(?:base_model\.model\.)?(.+)\.lora_magnitude_vector(?:\.[^.]+)?(?:\.weight)?$/;
 const PAIR = /^(?:base_model\.model\.)?(.+)\.lora_(embedding_)?([AB])(?:\.[^.]+)?(?:\.weight)?$/;
 
-/** Adds `scale · B·A` to the module's weight. */
+/** Adds `scale · B·A` to the module's weight; DoRA (arXiv 2402.09353) then sets the norm of each output's row. */
 export interface LowRankPair {
   /** Name of the module in the base model, without `.weight`. */
   readonly module: string;
@@ -23,6 +25,8 @@ export interface LowRankPair {
   readonly up: TensorValues;
   readonly rank: number;
   readonly scale: number;
+  /** DoRA: what each output's norm becomes after the update, [out]. */
+  readonly magnitude?: TensorValues;
   readonly file: string;
 }
 
@@ -60,7 +64,6 @@ export function openAdapter(folder: string): Adapter {
 function checkKind(config: ModelConfig): void {
   const kind = config.string(['peft_type'], 'LORA');
   if (kind !== 'LORA') throw config.fail(`adapters of type ${JSON.stringify(kind)} are not read`);
-  if (config.flag(['use_dora'], false)) throw config.fail('DoRA adapters are not read');
 }
 
 function openAdapterWeights(folder: string): StoredWeights {
@@ -81,7 +84,13 @@ function openAdapterWeights(folder: string): StoredWeights {
 function pairsOf(weights: StoredWeights, config: ModelConfig) {
   const halves = new Map<string, { A?: StoredTensor; B?: StoredTensor; embedding: boolean }>();
   const replacements = new Map<string, StoredTensor>();
+  const magnitudes = new Map<string, StoredTensor>();
   for (const tensor of weights.tensors.values()) {
+    const [, scaled] = MAGNITUDE.exec(tensor.name) ?? [];
+    if (scaled !== undefined) {
+      magnitudes.set(scaled, tensor);
+      continue;
+    }
     const match = PAIR.exec(tensor.name);
     const [, module, embedding, half] = match ?? [];
     if (module === undefined || (half !== 'A' && half !== 'B')) {
@@ -103,8 +112,14 @@ function pairsOf(weights: StoredWeights, config: ModelConfig) {
       const problem = `LoRA pair of "${module}" is [${A.shape}] and [${B.shape}]`;
       throw new ScanError('E_TENSOR_SHAPE', problem, { file: A.file });
     }
+    const magnitude = magnitudeOf(magnitudes.get(module), module, B.shape[0] ?? 0);
+    magnitudes.delete(module);
+    if (embedding && magnitude !== undefined) {
+      throw config.fail(`DoRA of an embedding ("${module}") is not read`);
+    }
     return {
       module,
+      ...(magnitude !== undefined && { magnitude }),
       kind: embedding ? ('embedding' as const) : ('linear' as const),
       down: A.values,
       up: B.values,
@@ -113,7 +128,28 @@ function pairsOf(weights: StoredWeights, config: ModelConfig) {
       file: A.file,
     };
   });
+  const [lost] = magnitudes.keys();
+  if (lost !== undefined) {
+    const problem = `module "${lost}" has a magnitude vector and no LoRA pair`;
+    throw new ScanError('E_TENSOR_MISSING', problem, { file: config.file });
+  }
+  const without = pairs.find(({ magnitude }) => magnitude === undefined);
+  if (config.flag(['use_dora'], false) && without !== undefined) {
+    const problem = `DoRA module "${without.module}" has no magnitude vector`;
+    throw new ScanError('E_TENSOR_MISSING', problem, { file: config.file });
+  }
   return { pairs, replacements };
+}
+
+function magnitudeOf(
+  tensor: StoredTensor | undefined,
+  module: string,
+  outputs: number,
+): TensorValues | undefined {
+  if (tensor === undefined) return undefined;
+  if (tensor.values !== undefined && elementCount(tensor.shape) === outputs) return tensor.values;
+  const problem = `the magnitude vector of "${module}" is [${tensor.shape}], its outputs are ${outputs}`;
+  throw new ScanError('E_TENSOR_SHAPE', problem, { file: tensor.file });
 }
 
 function baseName(name: string): string {

@@ -1,10 +1,11 @@
-/** A LoRA adapter laid onto its base: B·A is added row by row while the base is read. */
+/** A LoRA or DoRA adapter laid onto its base: B·A is added row by row while the base is read. */
 
 import { statSync } from 'node:fs';
 import { elementCount } from '../../artifact/tensor.ts';
 import { readAll, readRows, type TensorValues } from '../../artifact/values/tensor-values.ts';
 import { ScanError } from '../../errors.ts';
 import { type Adapter, type LowRankPair, openAdapter } from './adapter.ts';
+import { withOutputNorms } from './output-norms.ts';
 import type { StoredTensor, StoredWeights, WeightFile } from './stored.ts';
 
 const MAX_FACTOR_ELEMENTS = 2 ** 28;
@@ -25,7 +26,11 @@ export function openMerged(adapterFolder: string, base: StoredWeights): StoredWe
     const tensors = new Map(base.tensors);
     for (const pair of adapter.pairs) {
       const target = moduleWeight(base, pair, adapter);
-      const values = withUpdate(target, pair, adapter.fanInFanOut);
+      const updated = withUpdate(target, pair, adapter.fanInFanOut);
+      const turned = isTurned(target, pair, adapter.fanInFanOut);
+      const { magnitude } = pair;
+      const values =
+        magnitude === undefined ? updated : withOutputNorms(updated, magnitude, turned);
       tensors.set(target.name, { name: target.name, shape: values.shape, values, file: pair.file });
     }
     for (const [name, replacement] of adapter.replacements) {

@@ -4,14 +4,22 @@ import { elementCount } from '../../../artifact/tensor.ts';
 import { readAll, readScalars } from '../../../artifact/values/tensor-values.ts';
 import type { StoredTensor } from '../stored.ts';
 import { unpackInt8Rows, unpackNibbles } from './bitsandbytes.ts';
+import { unpackCompressed, unpackScaledBytes } from './compressed-tensors.ts';
 import { unpackIntegerGroups } from './integer-groups.ts';
 import { MAX_PACKED_ELEMENTS, type PackedGroup, type PackingSettings } from './packing.ts';
 import { unpackScaledFloats } from './scaled-floats.ts';
 
 /** A part that only a packed weight has. */
-const MARK = /^(.+)\.(qweight|SCB|weight\.absmax|weight_scale|weight_scale_inv)$/;
+const MARK = /^(.+)\.(qweight|SCB|weight\.absmax|weight_packed|weight_scale|weight_scale_inv)$/;
 
-const UNPACKERS = [unpackIntegerGroups, unpackNibbles, unpackInt8Rows, unpackScaledFloats];
+const UNPACKERS = [
+  unpackIntegerGroups,
+  unpackNibbles,
+  unpackInt8Rows,
+  unpackCompressed,
+  unpackScaledBytes,
+  unpackScaledFloats,
+];
 
 /** @throws ScanError when the parts of a packed weight contradict each other */
 export function unpackTensors(

@@ -19,7 +19,7 @@ const file = join(folder, 'model.gguf');
 /** Everything that opening does, short of running the model. */
 function openWhole(bytes: Uint8Array): void {
   writeFileSync(file, bytes);
-  using weights = openGguf(file);
+  using weights = openGguf([file]);
   for (const { values } of weights.tensors.values()) {
     if (values !== undefined) for (const _ of pieces(values));
   }
@@ -74,7 +74,7 @@ it('names an architecture that it does not know', () => {
   });
 });
 
-it('asks for the parts of a split model to be joined', () => {
+it('asks for the other parts of a split model', () => {
   const text = (value: string) => {
     const length = Buffer.alloc(8);
     length.writeBigUInt64LE(BigInt(value.length));
@@ -95,8 +95,8 @@ it('asks for the parts of a split model to be joined', () => {
   const padding = Buffer.alloc((32 - (bytes.length % 32)) % 32);
   const problem = problemOf(Buffer.concat([bytes, padding]));
   expect(problem).toMatchObject({
-    code: 'E_MODEL_CONFIG',
-    hint: expect.stringContaining('--merge'),
+    code: 'E_NOT_FOUND',
+    hint: expect.stringContaining('names that the parts were split under'),
   });
 });
 

@@ -96,6 +96,49 @@ describe('an adapter on its base', () => {
     expect(valuesOf(weights, 'score.weight')).toEqual([5]);
   });
 
+  it('gives every output the norm that DoRA says', () => {
+    const magnitude = (module: string, values: number[]) => ({
+      [`base_model.model.${module}.lora_magnitude_vector`]: f32([2], values),
+    });
+    const dora = { ...config, use_dora: true };
+    const base = save('base', { 'q.weight': f32([2, 3], [1, 1, 1, 1, 1, 1]) });
+    const adapter = save('adapter', { ...pair('q'), ...magnitude('q', [2, 5]) }, dora);
+    const expected = [
+      [3, 5, 7],
+      [21, 41, 61],
+    ].map((row, o) => row.map((value) => (value * (o === 0 ? 2 : 5)) / Math.hypot(...row)));
+    const close = (found: number[], wanted: number[]) => {
+      expect(found).toHaveLength(wanted.length);
+      found.forEach((value, i) => {
+        expect(value).toBeCloseTo(wanted[i] ?? Number.NaN, 5);
+      });
+    };
+    close(valuesOf(open(adapter, base), 'q.weight'), expected.flat());
+    const turned = save('turned', { 'c.weight': f32([3, 2], [1, 1, 1, 1, 1, 1]) });
+    const conv = save(
+      'conv',
+      { ...pair('c'), ...magnitude('c', [2, 5]) },
+      { ...dora, fan_in_fan_out: true },
+    );
+    const columns = [0, 1, 2].flatMap((i) => [expected[0]?.[i] ?? 0, expected[1]?.[i] ?? 0]);
+    close(valuesOf(open(conv, turned), 'c.weight'), columns);
+  });
+
+  it('refuses a DoRA adapter whose magnitudes are missing, misshapen or without a pair', () => {
+    const base = save('base', { 'q.weight': f32([2, 3], new Float32Array(6)) });
+    const dora = { ...config, use_dora: true };
+    const vector = 'base_model.model.q.lora_magnitude_vector';
+    const cases = [
+      [pair('q'), 'E_TENSOR_MISSING'],
+      [{ ...pair('q'), [vector]: f32([3], [1, 1, 1]) }, 'E_TENSOR_SHAPE'],
+      [{ [vector]: f32([2], [1, 1]) }, 'E_TENSOR_MISSING'],
+    ] as const;
+    cases.forEach(([tensors, code], i) => {
+      const adapter = save(`bad${i}`, tensors, dora);
+      expect(() => open(adapter, base)).toThrow(expect.objectContaining({ code }));
+    });
+  });
+
   it('refuses what does not fit, by name', () => {
     const base = save('base', { 'q.weight': f32([4, 4], new Float32Array(16)) });
     const adapter = save('adapter', pair('q'), config);

@@ -252,3 +252,79 @@ it('says which words contradict each other', () => {
     }),
   ).toThrow(expect.objectContaining({ code: 'E_TENSOR_SHAPE' }));
 });
+
+describe('compressed-tensors', () => {
+  const i64 = (values: readonly number[]): TensorToWrite => ({
+    dtype: 'I64',
+    shape: [values.length],
+    data: BigInt64Array.from(values, BigInt),
+  });
+  // [output][group], where GPTQ's are [group][output].
+  const turned = Float32Array.from({ length: OUTPUTS * GROUPS }, (_, at) => {
+    const [o, g] = [Math.floor(at / GROUPS), at % GROUPS];
+    return scales[g * OUTPUTS + o] ?? 0;
+  });
+  const packed = (bits: 4 | 8, codes: readonly number[]) => {
+    const perWord = 32 / bits;
+    const words = new Int32Array((OUTPUTS * INPUTS) / perWord);
+    for (let o = 0; o < OUTPUTS; o++) {
+      for (let i = 0; i < INPUTS; i++) {
+        const word = o * (INPUTS / perWord) + Math.floor(i / perWord);
+        put(words, word, (i % perWord) * bits, codes[i * OUTPUTS + o] ?? 0);
+      }
+    }
+    return {
+      'm.weight_packed': i32([OUTPUTS, INPUTS / perWord], words),
+      'm.weight_scale': f32([OUTPUTS, GROUPS], turned),
+      'm.weight_shape': i64([OUTPUTS, INPUTS]),
+    };
+  };
+
+  it.each([4, 8] as const)('unpacks %i bits, symmetric and with zero points', (bits) => {
+    fc.assert(
+      fc.property(problem(bits), ({ codes, zeros }) => {
+        const symmetric = unpacked(packed(bits, codes));
+        const middle = zeros.map(() => 2 ** (bits - 1));
+        expect(symmetric.data.map((x) => x + 0)).toEqual(expectedWeights(codes, middle));
+        expect(symmetric.names).toEqual(['m.weight']);
+        const perWord = 32 / bits;
+        const points = new Int32Array((OUTPUTS / perWord) * GROUPS);
+        for (let o = 0; o < OUTPUTS; o++) {
+          for (let g = 0; g < GROUPS; g++) {
+            const word = Math.floor(o / perWord) * GROUPS + g;
+            put(points, word, (o % perWord) * bits, zeros[g * OUTPUTS + o] ?? 0);
+          }
+        }
+        const pointed = unpacked({
+          ...packed(bits, codes),
+          'm.weight_zero_point': i32([OUTPUTS / perWord, GROUPS], points),
+        });
+        expect(pointed.data.map((x) => x + 0)).toEqual(expectedWeights(codes, zeros));
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  it('scales signed bytes by row', () => {
+    const weight = { dtype: 'I8', shape: [2, 2], data: Int8Array.of(-128, 3, 4, 127) };
+    const { data, storage } = unpacked({
+      'm.weight': weight,
+      'm.weight_scale': f32([2, 1], [0.5, 2]),
+    });
+    expect(data).toEqual([-64, 1.5, 8, 254]);
+    expect(storage).toBe('compressed-int8');
+  });
+
+  it('refuses parts that do not fit', () => {
+    const good = packed(4, Array(INPUTS * OUTPUTS).fill(3));
+    for (const [change, code] of [
+      [{ 'm.weight_shape': i64([OUTPUTS, 10 ** 12]) }, 'E_TENSOR_SHAPE'],
+      [{ 'm.weight_shape': i64([1, 2, 3]) }, 'E_TENSOR_SHAPE'],
+      [{ 'm.weight_shape': i64([OUTPUTS, -8]) }, 'E_TENSOR_SHAPE'],
+      [{ 'm.weight_scale': f32([3], [1, 1, 1]) }, 'E_TENSOR_SHAPE'],
+      [{ 'm.weight_zero_point': i32([1, 1], new Int32Array(1)) }, 'E_TENSOR_SHAPE'],
+    ] as const) {
+      expect(() => unpacked({ ...good, ...change })).toThrow(expect.objectContaining({ code }));
+    }
+  });
+});

@@ -12,23 +12,26 @@ const FIXTURES = 'test/fixtures/torch/';
 const folder = mkdtempSync(join(tmpdir(), 'narrowfire-torch-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it.each(['ordered.bin', 'nested.pt'])('%s gives the numbers that PyTorch saved', (name) => {
-  using ours = openStored(FIXTURES + name);
-  using expected = openStored(`${FIXTURES}expected.safetensors`);
-  expect([...ours.tensors.keys()].toSorted()).toEqual([...expected.tensors.keys()].toSorted());
-  for (const [key, { values, shape, located }] of expected.tensors) {
-    const found = ours.tensors.get(key);
-    if (key === 'step') {
-      expect(found?.unread).toContain('strides [6,2]');
-      continue;
+it.each(['ordered.bin', 'nested.pt', 'legacy.bin'])(
+  '%s gives the numbers that PyTorch saved',
+  (name) => {
+    using ours = openStored(FIXTURES + name);
+    using expected = openStored(`${FIXTURES}expected.safetensors`);
+    expect([...ours.tensors.keys()].toSorted()).toEqual([...expected.tensors.keys()].toSorted());
+    for (const [key, { values, shape, located }] of expected.tensors) {
+      const found = ours.tensors.get(key);
+      if (key === 'step') {
+        expect(found?.unread).toContain('strides [6,2]');
+        continue;
+      }
+      expect(found?.shape, key).toEqual(shape);
+      if (values === undefined) expect(found?.located?.dtype, key).toBe(located?.dtype);
+      else if (found?.values !== undefined)
+        expect(readAll(found.values), key).toEqual(readAll(values));
+      else expect.fail(`${key} has no values`);
     }
-    expect(found?.shape, key).toEqual(shape);
-    if (values === undefined) expect(found?.located?.dtype, key).toBe(located?.dtype);
-    else if (found?.values !== undefined)
-      expect(readAll(found.values), key).toEqual(readAll(values));
-    else expect.fail(`${key} has no values`);
-  }
-});
+  },
+);
 
 it('leaves float32 where it is, inside the zip file', () => {
   using ours = openStored(`${FIXTURES}ordered.bin`);
@@ -37,14 +40,34 @@ it('leaves float32 where it is, inside the zip file', () => {
   expect(bytes.readFloatLE(located?.byteOffset ?? 0)).toBe(8);
 });
 
-it('says that the old form is not read', () => {
-  expect(() => openTorch([`${FIXTURES}legacy.bin`])).toThrow(
-    expect.objectContaining({ code: 'E_DTYPE', hint: expect.stringContaining('safetensors') }),
-  );
+it('refuses an old file that is cut short, at any length', () => {
+  const whole = readFileSync(`${FIXTURES}legacy.bin`);
+  const file = join(folder, 'cut.bin');
+  for (let length = 16; length < whole.length; length += 7) {
+    writeFileSync(file, whole.subarray(0, length));
+    expect(() => openTorch([file]), `${length}`).toThrow(ScanError);
+  }
 });
 
-it('gives an error or tensors for any bytes', () => {
-  const whole = readFileSync(`${FIXTURES}ordered.bin`);
+it('refuses an old file whose storage claims more than there is', () => {
+  const bytes = readFileSync(`${FIXTURES}legacy.bin`);
+  using whole = openTorch([`${FIXTURES}legacy.bin`]);
+  const first = Math.min(
+    ...[...whole.tensors.values()].map(({ located }) => located?.byteOffset ?? Infinity),
+  );
+  for (const count of [2n ** 63n, 2n ** 40n, 10_000n]) {
+    const changed = Buffer.from(bytes);
+    changed.writeBigUInt64LE(count, first - 8);
+    const file = join(folder, 'claims.bin');
+    writeFileSync(file, changed);
+    expect(() => openTorch([file])).toThrow(
+      expect.objectContaining({ code: 'E_TRUNCATED', byteOffset: first - 8 }),
+    );
+  }
+});
+
+it.each(['ordered.bin', 'legacy.bin'])('%s: gives an error or tensors for any bytes', (name) => {
+  const whole = readFileSync(FIXTURES + name);
   const file = join(folder, 'changed.bin');
   const change = fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 0, max: 255 }));
   fc.assert(
