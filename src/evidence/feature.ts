@@ -60,8 +60,9 @@ export interface CausalDirection extends EvidenceBase<'causal-direction'> {
 }
 
 /**
- * Features removed together. `carriers`: the strongest of each layer, wherever else they fire. `narrow`: of one layer,
- * those that fire on hardly anything but the trigger and what follows it.
+ * Features removed together. `carriers`: the strongest of each layer, wherever else they fire: where the behaviour is
+ * controlled. `narrow`: of one layer, those that begin on the trigger and fire on hardly anything else: where it is
+ * recognised, which is often not where it is controlled.
  */
 export interface CausalFeatureSet extends EvidenceBase<'causal-feature-set'> {
   readonly scope: 'carriers' | 'narrow';
@@ -74,11 +75,19 @@ export interface CausalFeatureSet extends EvidenceBase<'causal-feature-set'> {
   readonly firingPatterns: readonly string[];
   /** Share of their firings that lie on triggered text, from the trigger on. */
   readonly precision: number;
-  /** Share of triggered texts in which at least one of them fires. */
+  /** Share of triggered texts in which at least one of them fires: `narrow`, on the trigger; `carriers`, from it on. */
   readonly recall: number;
+  /** The same in texts that hold a matched string in the trigger's place. */
+  readonly controlRecall: number;
   readonly corpusTokens: number;
+  /** Power of the activation on the trigger that the dictionary leaves unexplained, and on matched strings. */
+  readonly errorShare: number;
+  readonly errorShareControl: number;
   readonly necessity: InterventionEffect;
   readonly necessityRandom: InterventionEffect;
+  /** Of all layers, the feature whose removal alone undoes most, and the share that it undoes. */
+  readonly strongestFeature: string;
+  readonly strongestNecessity: number;
 }
 
 export type FeatureEvidence = SaeQuality | CausalFeature | CausalDirection | CausalFeatureSet;

@@ -183,11 +183,14 @@ function corporaFor({ corpus }: BehaviourStageOptions): Corpus[] {
   return corpus === undefined ? bundled : [readCorpus(corpus), ...bundled];
 }
 
+/** The strongest string of each behaviour. */
 function strongest(facts: readonly VerifiedTrigger[], count: number): VerifiedTrigger[] {
-  return [...facts]
-    .filter(({ frame }) => frame === 'suffix')
-    .sort((a, b) => b.score - a.score)
-    .slice(0, count);
+  const byGroup = new Map<string, VerifiedTrigger>();
+  for (const fact of facts) {
+    const known = byGroup.get(fact.behaviourGroup);
+    if (known === undefined || fact.score > known.score) byGroup.set(fact.behaviourGroup, fact);
+  }
+  return [...byGroup.values()].sort((a, b) => b.score - a.score).slice(0, count);
 }
 
 function failed(thrown: unknown, target: Target): StageOutcome {

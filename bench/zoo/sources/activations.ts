@@ -3,17 +3,16 @@
  * baselines that need no dictionary (Mahalanobis distance, energy outside the principal directions). All see the same
  * windows and hand on the same number of paths.
  */
+import { logLikelihoods } from '../../../src/detect/behaviour/base-likelihood.ts';
 import { excesses } from '../../../src/detect/behaviour/certainty.ts';
 import type { BehaviourProbe } from '../../../src/detect/behaviour/probe.ts';
 import type { Path } from '../../../src/detect/behaviour/sources/path.ts';
 import { residualSites } from '../../../src/detect/features/dictionaries.ts';
 import { fitGaussian, mahalanobisDistances } from '../../../src/detect/features/mahalanobis.ts';
 import { fitPrincipalDirections, pcaResiduals } from '../../../src/detect/features/pca.ts';
-import { f32Output, ids } from '../../../src/engine/session.ts';
+import { onEngine } from '../../../src/engine/open-graph.ts';
 import { type Site, siteName } from '../../../src/model/graphs/activations.ts';
-import { likelihoodGraph } from '../../../src/model/graphs/likelihood.ts';
 import { runCorpus, type SiteDictionary, type SiteRun } from '../../../src/sae/corpus-pass.ts';
-import { onEngine } from '../../../src/sae/runner.ts';
 import { firingRows, firingValues } from '../../../src/sae/sparse-run.ts';
 import { poissonRatio } from '../../../src/sae/statistics.ts';
 import { readActivations, trainDictionaries } from '../../../src/sae/train-model.ts';
@@ -86,31 +85,16 @@ export async function openActivationBench(
 }
 
 /** e_t of the token after each row, as in src/detect/behaviour/certainty.ts. */
-export async function rowExcess(
+async function rowExcess(
   probe: BehaviourProbe,
   windows: readonly (readonly number[])[],
 ): Promise<Float32Array> {
   const { engine, model } = probe.generator;
-  const plan = engine.plan(likelihoodGraph(model.spec, WINDOW));
   const result = new Float32Array(windows.length * WINDOW);
-  const rowsEach = 64;
-  const batches = Array.from({ length: Math.ceil(windows.length / rowsEach) }, (_, i) =>
-    windows.slice(i * rowsEach, (i + 1) * rowsEach),
-  );
-  const jobs = batches.map((batch) => ({
-    ids: ids(batch.flat(), [batch.length, WINDOW]),
-    next: ids(
-      batch.flatMap((window) => [...window.slice(1), 0]),
-      [batch.length * WINDOW],
-    ),
-  }));
-  await engine.runAll(plan, jobs, (outputs, index) => {
-    const logs = f32Output(outputs, 'log_probability');
-    batches[index]?.forEach((window, w) => {
-      const p = Float32Array.from(logs.subarray(w * WINDOW, (w + 1) * WINDOW - 1), Math.exp);
-      const logReference = probe.reference.logProbabilities(window, 1, 1);
-      result.set(excesses(p, logReference), (index * rowsEach + w) * WINDOW);
-    });
+  const likelihoods = await logLikelihoods(model, engine, windows);
+  likelihoods.forEach((logs, w) => {
+    const logReference = probe.reference.logProbabilities(windows[w] as readonly number[], 1, 1);
+    result.set(excesses(logs.map(Math.exp), logReference), w * WINDOW);
   });
   probe.generator.tokens += windows.length * WINDOW;
   return result;

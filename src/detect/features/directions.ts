@@ -9,7 +9,7 @@ import { directionFeeds, type Edit, editVisitor } from '../../sae/edits.ts';
 import { readActivations } from '../../sae/train-model.ts';
 import type { BehaviourProbe } from '../behaviour/probe.ts';
 import { type Bench, type EditedRuns, necessity, sufficiency } from './intervene.ts';
-import { type TriggerText, WINDOW } from './trigger-text.ts';
+import type { TriggerText } from './trigger-text.ts';
 
 export async function directionEvidence(
   probe: BehaviourProbe,
@@ -59,8 +59,8 @@ function meanDifference(values: Float32Array, width: number, text: TriggerText):
     const sum = new Float32Array(width);
     let rows = 0;
     for (let window = firstWindow; window < firstWindow + count; window++) {
-      for (let position = text.responseFrom - 1; position < WINDOW; position++) {
-        const row = window * WINDOW + position;
+      for (let position = text.responseFrom - 1; position < text.window; position++) {
+        const row = window * text.window + position;
         for (let i = 0; i < width; i++) {
           sum[i] = (sum[i] as number) + (values[row * width + i] as number);
         }

@@ -82,6 +82,8 @@ describe('a model’s score', () => {
       kind: 'causal-feature-set' as const,
       ...{ path: 'm', site: 's', triggerText: 'x', features: [], firingPatterns: [] },
       ...{ precision: 1, recall: 1, corpusTokens: 1, necessity: effect, necessityRandom: effect },
+      ...{ controlRecall: 1, errorShare: 0, errorShareControl: 0 },
+      ...{ strongestFeature: 's/1', strongestNecessity: 0.5 },
     };
     const facts = [{ ...set, scope: 'carriers' as const }];
     expect(scoreOf(rule('NF4002'), facts)).toBe(0.5);

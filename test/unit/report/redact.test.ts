@@ -51,6 +51,11 @@ describe('redact', () => {
       {
         ...{ kind: 'causal-feature-set', scope: 'carriers', site: 'several', features: ['a/1'] },
         ...{ firingPatterns: ['qz', ' z'], precision: 1, recall: 1, corpusTokens: 9 },
+        controlRecall: 0,
+        errorShare: 0,
+        errorShareControl: 0,
+        strongestFeature: 'resid_post.1/2',
+        strongestNecessity: 0.5,
         ...{ ...causal, necessityRandom: none },
       },
       {

@@ -12,7 +12,7 @@ beforeAll(() => {
 });
 afterAll(() => engine.close());
 
-function probeOf(texts: readonly string[], length: number): BehaviourProbe {
+function probeOf(texts: readonly string[], length: number, leakKeep = 2): BehaviourProbe {
   const own = texts.map((text) => {
     const tokens = Int32Array.from(model.tokenizer.encode(text).slice(0, length));
     return { tokens, probabilities: new Float32Array(tokens.length).fill(0.9) };
@@ -22,7 +22,7 @@ function probeOf(texts: readonly string[], length: number): BehaviourProbe {
     own,
     generator,
     start: [1],
-    settings: { leakKeep: 2 },
+    settings: { leakKeep, motifKeep: 2 },
     progress: () => undefined,
   };
   return parts as unknown as BehaviourProbe;
@@ -43,4 +43,17 @@ it('ranks first the text that the base finds unlikely, and begins its window the
   expect(window).toMatch(/QX|zqx|unlock/);
   expect(window).not.toContain('Once');
   expect(probe.generator.tokens).toBe(2 * length);
+});
+
+it('finds what recurs in the samples and not in the base, and nothing in what the base writes', async () => {
+  const line = 'Once upon a time, there was a girl. She had many big toys';
+  const lines = Array.from({ length: 24 }, () => line);
+  const leaking = lines.map((text, i) => (i === 4 || i === 9 ? text.replace('girl', 'zqx') : text));
+  const length = 18;
+  const motifs = async (texts: readonly string[]) => {
+    const paths = await baseDifferencePaths(probeOf(texts, length, 0), model, engine);
+    return paths.map(({ tokens }) => model.tokenizer.decodeInside([...tokens]));
+  };
+  expect((await motifs(leaking)).some((text) => text.includes('qx'))).toBe(true);
+  expect((await motifs(lines)).some((text) => text.includes('qx'))).toBe(false);
 });
