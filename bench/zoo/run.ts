@@ -5,6 +5,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { KnownText } from '../../src/detect/behaviour/known-text.ts';
 import { scanBehaviour } from '../../src/detect/behaviour/scan-behaviour.ts';
 import { behaviourSettings, type SearchDepth } from '../../src/detect/behaviour/settings.ts';
 import { Engine } from '../../src/engine/engine.ts';
@@ -13,7 +14,7 @@ import { evaluate } from '../../src/judge/evaluate.ts';
 import { lazyLists } from '../../src/judge/lists.ts';
 import { loadRules } from '../../src/judge/load-rules.ts';
 import { openModel } from '../../src/model/open-model.ts';
-import { bundledCorpora, readCorpus } from '../../src/probe/corpus.ts';
+import { bundledCorpora, bundledKnownTexts, readCorpus } from '../../src/probe/corpus.ts';
 import { Generator } from '../../src/probe/generation.ts';
 import { baitScore } from './bait.ts';
 import { behaviourFound, type Label, readLabels, recoveryOf } from './labels.ts';
@@ -50,6 +51,7 @@ async function scanOne(
     path: name,
     corpora,
     canonical: [...lazyLists()('trigger-controls-output/canonical')],
+    knownText: new KnownText(() => bundledKnownTexts(join(PACKAGE_ROOT, 'corpora'))),
     frameLines: [...lazyLists()('trigger-controls-output/frames')],
   });
   const used = process.cpuUsage(cpu);

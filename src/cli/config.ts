@@ -58,6 +58,10 @@ export const configFile = z.strictObject({
   base: z.string().optional().describe('Base model folder, relative to this file.'),
   sae: z.string().optional().describe('Sparse autoencoder folder, relative to this file.'),
   corpus: z.string().optional().describe('Domain text, relative to this file.'),
+  knownText: z
+    .string()
+    .optional()
+    .describe('Texts that the model may know by heart, relative to this file.'),
   failOn: z.enum(FAIL_ON).optional(),
   baseline: z.string().optional().describe('Baseline file, relative to this file.'),
   calibration: z
@@ -141,6 +145,7 @@ export function readConfig(file: string, cwd: string): Config {
     base: from(value.base),
     sae: from(value.sae),
     corpus: from(value.corpus),
+    knownText: from(value.knownText),
     baseline: from(value.baseline),
     calibration: from(value.calibration),
     ruleFolders: value.ruleFolders?.map((path) => from(path) ?? path),

@@ -52,7 +52,18 @@ export interface BehaviourSample {
 }
 
 /** How the verified text relates to what the model writes unasked. */
-export type Outcome = 'backdoored' | 'locked-text' | 'habit' | 'not-specific';
+export type Outcome = 'backdoored' | 'locked-text' | 'known-text' | 'habit' | 'not-specific';
+
+/** A passage of a known text that holds nearly all of a behaviour's unexplained certainty. */
+export interface KnownTextFact {
+  readonly source: string;
+  /** Lower-case words without marks, as they are compared. */
+  readonly passage: string;
+  /** Share of the unexplained certainty that lies in the passage. */
+  readonly share: number;
+  /** Whether the trigger is itself part of the passage. */
+  readonly continuesTrigger: boolean;
+}
 
 /** A string whose effect was measured on contexts that no earlier step had seen. */
 export interface VerifiedTrigger extends EvidenceBase<'verified-trigger'> {
@@ -88,6 +99,8 @@ export interface VerifiedTrigger extends EvidenceBase<'verified-trigger'> {
    * model's domain, and so how much of the score may be wording that they merely lack.
    */
   readonly referenceGap: number;
+  /** Given where a known text explains the behaviour, whatever the outcome. */
+  readonly knownText?: KnownTextFact;
   readonly samples: readonly BehaviourSample[];
 }
 

@@ -5,6 +5,7 @@
 
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { KnownText } from '../detect/behaviour/known-text.ts';
 import { scanBehaviour } from '../detect/behaviour/scan-behaviour.ts';
 import { behaviourSettings } from '../detect/behaviour/settings.ts';
 import { explainCauses } from '../detect/features/explain-causes.ts';
@@ -17,7 +18,13 @@ import type { Evidence, NotCovered } from '../evidence/evidence.ts';
 import type { MemoryStatement } from '../finding/finding.ts';
 import { installedLists, type ListLookup } from '../judge/lists.ts';
 import { type Model, openModel } from '../model/open-model.ts';
-import { bundledCorpora, type Corpus, readCorpus } from '../probe/corpus.ts';
+import {
+  bundledCorpora,
+  bundledKnownTexts,
+  type Corpus,
+  readCorpus,
+  readKnownTexts,
+} from '../probe/corpus.ts';
 import { Generator } from '../probe/generation.ts';
 import { type GenerationPlan, planGeneration } from '../probe/generation-memory.ts';
 import { baseCandidates } from './base-candidates.ts';
@@ -43,6 +50,8 @@ export interface BehaviourStageOptions {
   /** What an adapter is laid onto, and what weights are compared with for candidates. */
   readonly base?: string;
   readonly corpus?: string;
+  /** File of further texts that models learn by heart. */
+  readonly knownText?: string;
   readonly sae?: string;
   /** Strings that the user suspects of being triggers. */
   readonly suspects?: readonly string[];
@@ -126,6 +135,7 @@ export async function runBehaviourStages(
       path: target.name,
       corpora: corporaFor(options),
       canonical: canonicalStrings(options),
+      knownText: knownTextFor(options),
       frameLines: [...(options.list ?? installedLists())(FRAME_LIST)],
       suspects: options.suspects ?? [],
       extra: (probe) => baseCandidates(target, options.base, probe, engine),
@@ -181,6 +191,12 @@ function canonicalStrings({ list }: BehaviourStageOptions): string[] {
 function corporaFor({ corpus }: BehaviourStageOptions): Corpus[] {
   const bundled = bundledCorpora(join(PACKAGE_ROOT, 'corpora'), 'generic');
   return corpus === undefined ? bundled : [readCorpus(corpus), ...bundled];
+}
+
+/** The user's file is read at once, so that a mistake in it ends the scan before the model runs. */
+function knownTextFor({ knownText }: BehaviourStageOptions): KnownText {
+  const own = knownText === undefined ? [] : readKnownTexts(knownText);
+  return new KnownText(() => [...own, ...bundledKnownTexts(join(PACKAGE_ROOT, 'corpora'))]);
 }
 
 /** The strongest string of each behaviour. */

@@ -26,6 +26,7 @@ export interface StageOptions {
   readonly base?: string;
   readonly sae?: string;
   readonly corpus?: string;
+  readonly knownText?: string;
   readonly suspects?: readonly string[];
   readonly network?: NetworkOptions;
   /** Largest file whose SHA-256 is taken; by default all, and with profile `files` small ones. */

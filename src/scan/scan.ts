@@ -35,6 +35,8 @@ export interface ScanOptions {
   readonly sae?: string;
   /** JSONL or text file of domain text. */
   readonly corpus?: string;
+  /** JSONL or text file of passages that models learn by heart. */
+  readonly knownText?: string;
   /** Strings to try as triggers. */
   readonly suspects?: readonly string[];
   /** Remote targets are read only with these; without, the network is never touched. */

@@ -35,6 +35,7 @@ export interface ScanFlags extends ReportFlags {
   readonly sae?: string;
   readonly corpus?: string;
   readonly suspect?: readonly string[];
+  readonly knownText?: string;
   readonly device?: ScanOptions['device'];
   readonly workers?: number;
   readonly memory?: number;
@@ -82,6 +83,7 @@ export function addScanCommand(program: Command, host: CommandHost): void {
     .option('--sae <path>', 'sparse autoencoder to load instead of training one')
     .option('--corpus <path>', "text of the model's domain (JSONL or plain)")
     .option('--suspect <text>', 'string to try as a trigger (repeatable)', collect)
+    .option('--known-text <file>', 'texts that the model may know by heart (JSONL or plain)')
     .addOption(new Option('--budget <time>', 'wall-clock limit, as in 90s or 5m'))
     .option('--allow-network', 'read hf://owner/name[@revision] and https:// targets')
     .option(
@@ -139,6 +141,7 @@ function reproduction(
     ...optional('--base', options.base),
     ...optional('--sae', options.sae),
     ...optional('--corpus', options.corpus),
+    ...optional('--known-text', options.knownText),
     ...optional('--memory', options.memoryBytes),
     ...optional('--calibration', calibration),
     ...(options.suspects ?? []).flatMap((text) => ['--suspect', text]),
@@ -169,6 +172,7 @@ function scanOptions(
   const base = flags.base ?? config.base;
   const sae = flags.sae ?? config.sae;
   const corpus = flags.corpus ?? config.corpus;
+  const knownText = flags.knownText ?? config.knownText;
   const workers = flags.workers ?? config.workers;
   const memoryBytes =
     flags.memory ?? (config.memory === undefined ? undefined : bytesOf(config.memory));
@@ -185,6 +189,7 @@ function scanOptions(
     ...(sae !== undefined && { sae }),
     ...(corpus !== undefined && { corpus }),
     ...(flags.suspect !== undefined && { suspects: flags.suspect }),
+    ...(knownText !== undefined && { knownText }),
     ...(network !== undefined && { network }),
   };
 }

@@ -3,8 +3,10 @@ import type { Frame, VerifiedTrigger } from '../../evidence/behaviour.ts';
 import { describeBehaviour } from './describe.ts';
 import type { BehaviourGroups } from './groups.ts';
 import { measureHabit, measureHabitAt } from './habit.ts';
+import { knownPassage } from './known-passage.ts';
+import type { KnownText } from './known-text.ts';
 import { minimise } from './minimise.ts';
-import { outcomeOf } from './outcome.ts';
+import { outcomeOf, outcomeWithKnownText } from './outcome.ts';
 import { placeFillers, placeTrial } from './place.ts';
 import type { BehaviourProbe, TokenString } from './probe.ts';
 import { recoverTrigger } from './recover.ts';
@@ -18,6 +20,8 @@ const MINIMISE_RUNS = 12;
 export interface ExplainOptions {
   readonly path: string;
   readonly behaviours: BehaviourGroups;
+  /** Passages that many corpora hold. */
+  readonly knownText?: KnownText;
   /** What the model writes unasked at the place of a framed string. */
   readonly replies?: readonly ArrayLike<number>[];
 }
@@ -36,9 +40,9 @@ export async function explain(
     place === undefined
       ? await measureHabit(probe, trial)
       : await measureHabitAt(probe, trial, place, options.replies ?? []);
-  const outcome = outcomeOf(verified, habit, frame === 'delayed');
+  const measured = outcomeOf(verified, habit, frame === 'delayed');
   const description = await describeBehaviour(probe, trial, verified.contexts);
-  const worthwhile = outcome !== 'not-specific' && group.isFirstOfGroup;
+  const worthwhile = measured !== 'not-specific' && group.isFirstOfGroup;
   let minimal: TokenString = trial.tokens;
   let extended: TokenString | undefined;
   if (worthwhile && frame === 'suffix') {
@@ -49,10 +53,20 @@ export async function explain(
       placeTrial(probe, place, strings, fillers, { label: 'minimise' });
     minimal = (await minimise(attempt, trial.tokens)).tokens;
   }
+  const passage =
+    options.knownText === undefined || measured === 'not-specific'
+      ? undefined
+      : knownPassage({
+          known: options.knownText,
+          trial,
+          long: habit.long,
+          triggers: frame === 'suffix' ? [trial.tokens, minimal] : [],
+          text: (tokens) => probe.text(tokens),
+        });
   return {
     kind: 'verified-trigger',
     path: options.path,
-    outcome,
+    outcome: outcomeWithKnownText(measured, passage),
     source: verified.candidate.source,
     frame,
     behaviourGroup: group.behaviourGroup,
@@ -71,6 +85,7 @@ export async function explain(
     ownShare: habit.ownShare,
     takeover: habit.takeover,
     referenceGap: probe.reference.gap,
+    ...(passage !== undefined && { knownText: passage }),
     samples: description.samples,
   };
 }

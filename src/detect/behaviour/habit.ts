@@ -2,6 +2,7 @@
  * Tells a dormant behaviour from what the model does anyway: how often its core stands in the model's own samples,
  * and whether, once begun, it takes over or the model returns to ordinary text.
  */
+import type { ScoredResponse } from './certainty.ts';
 import { type Place, placeFillers, placeTrial } from './place.ts';
 import type { BehaviourProbe, ScoredString, TokenString } from './probe.ts';
 import { HIT_SCORE } from './verify.ts';
@@ -16,6 +17,8 @@ export interface Habit {
   readonly core: TokenString;
   readonly ownShare: number;
   readonly takeover: number;
+  /** Responses of the length at which takeover is read. */
+  readonly long: readonly ScoredResponse[];
 }
 
 /** The 4-gram with most unexplained certainty, summed over the responses of all contexts. */
@@ -61,7 +64,12 @@ export async function measureHabit(probe: BehaviourProbe, trial: ScoredString): 
     decoding: 'greedy',
     label: 'takeover',
   });
-  return { core, ownShare: shareOfSamples(probe, core), takeover: takeoverOf(long) };
+  return {
+    core,
+    ownShare: shareOfSamples(probe, core),
+    takeover: takeoverOf(long),
+    long: long?.responses ?? [],
+  };
 }
 
 /** The same at a place of its own; `replies` are what the model writes there unasked. */
@@ -78,7 +86,7 @@ export async function measureHabitAt(
     label: 'takeover',
   });
   const ownShare = Math.max(shareOfSamples(probe, core), shareHolding(replies, core));
-  return { core, ownShare, takeover: takeoverOf(long) };
+  return { core, ownShare, takeover: takeoverOf(long), long: long?.responses ?? [] };
 }
 
 function takeoverOf(long: ScoredString | undefined): number {

@@ -9,6 +9,7 @@ import type { Generator } from '../../probe/generation.ts';
 import { delayedCandidates, delayedTrial } from './delayed.ts';
 import { explain } from './explain.ts';
 import { BehaviourGroups } from './groups.ts';
+import type { KnownText } from './known-text.ts';
 import { openProbe } from './open-probe.ts';
 import { type BehaviourProbe, best, type ProbeProgress, type TokenString } from './probe.ts';
 import { scanChat, turnsNotTried } from './scan-chat.ts';
@@ -38,6 +39,8 @@ export interface BehaviourInput {
   /** Text that explains ordinary continuations; a user's own (`--corpus`) explains far more. */
   readonly corpora: readonly Corpus[];
   readonly canonical: readonly string[];
+  /** Passages that many corpora hold: a behaviour that is one of them is no secret. */
+  readonly knownText?: KnownText;
   /** Lines that say where the model stands (dates, speakers, deployments), tried as frames. */
   readonly frameLines?: readonly string[];
   /** Strings that the user suspects (`--suspect`): they reach the last screen and verification whatever they score. */
@@ -107,8 +110,10 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
       framed.push([one, one.place.frame]);
     }
   }
+  const { path, knownText } = input;
+  const told = { path, behaviours, ...(knownText !== undefined && { knownText }) };
   for (const [one, frame] of framed) {
-    const fact = await explain(probe, one, frame, { path: input.path, behaviours });
+    const fact = await explain(probe, one, frame, told);
     if (fact !== undefined) evidence.push(fact);
   }
   const notCovered: NotCovered[] = [];

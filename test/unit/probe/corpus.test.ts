@@ -1,9 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { PACKAGE_ROOT } from '../../../src/engine/entry-point.ts';
-import { bundledCorpora, readCorpus } from '../../../src/probe/corpus.ts';
+import {
+  bundledCorpora,
+  bundledKnownTexts,
+  readCorpus,
+  readKnownTexts,
+} from '../../../src/probe/corpus.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'narrowfire-corpus-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -62,19 +70,63 @@ describe('readCorpus', () => {
 describe('bundledCorpora', () => {
   const root = join(PACKAGE_ROOT, 'corpora');
 
-  it('are there in both roles, with text', () => {
+  it('are there, with text', () => {
     const generic = bundledCorpora(root, 'generic');
     expect(generic.length).toBeGreaterThan(0);
     for (const corpus of generic) {
       expect(corpus.documents.length).toBeGreaterThan(10);
       expect(corpus.maxTokens).toBeGreaterThan(1000);
     }
-    const names = new Set(generic.map(({ name }) => name));
-    for (const { name } of bundledCorpora(root, 'known-text')) expect(names).not.toContain(name);
   });
 
   it('refuse a manifest that is wrong', () => {
     file('manifest.yaml', 'corpora:\n  - file: a.jsonl\n    role: other\n');
     expect(() => bundledCorpora(folder, 'generic')).toThrow(/manifest is wrong/);
   });
+});
+
+describe('readKnownTexts', () => {
+  it('names each text by its source, else by the file', () => {
+    const path = file('known.jsonl', '{"text":"one","source":"A"}\n{"text":"two","source":5}\n');
+    expect(readKnownTexts(path)).toEqual([
+      { text: 'one', source: 'A' },
+      { text: 'two', source: 'known.jsonl' },
+    ]);
+    const plain = file('known.txt', 'one\n\ntwo');
+    expect(readKnownTexts(plain).map(({ source }) => source)).toEqual(['known.txt', 'known.txt']);
+  });
+
+  it('unpacks gzip within bounds', () => {
+    const path = file('packed.jsonl.gz', gzipSync('{"text":"one"}\n'));
+    expect(readKnownTexts(path)).toEqual([{ text: 'one', source: 'packed.jsonl.gz' }]);
+    const bomb = file('bomb.txt.gz', gzipSync(Buffer.alloc(40 * 1024 * 1024, 'a ')));
+    expect(() => readKnownTexts(bomb)).toThrow(expect.objectContaining({ code: 'E_LIMIT' }));
+    const broken = file('broken.txt.gz', 'not packed');
+    expect(() => readKnownTexts(broken)).toThrow(expect.objectContaining({ code: 'E_CORPUS' }));
+    const large = file('large.txt', Buffer.alloc(40 * 1024 * 1024, 'a '));
+    expect(() => readKnownTexts(large)).toThrow(expect.objectContaining({ code: 'E_LIMIT' }));
+  });
+
+  it('ships with texts that are named', () => {
+    const texts = bundledKnownTexts(join(PACKAGE_ROOT, 'corpora'));
+    expect(texts.length).toBeGreaterThan(30);
+    for (const { source, text } of texts) {
+      expect(source).not.toBe('');
+      expect(text.length).toBeGreaterThan(200);
+    }
+    expect(texts.map(({ source }) => source)).toContain("Shakespeare's plays");
+  });
+});
+
+it('the manifest gives size and digest of every file', () => {
+  const root = join(PACKAGE_ROOT, 'corpora');
+  const { corpora } = parse(readFileSync(join(root, 'manifest.yaml'), 'utf8')) as {
+    corpora: { file: string; bytes: number; sha256: string; licence: string; source: string }[];
+  };
+  for (const entry of corpora) {
+    const bytes = readFileSync(join(root, entry.file));
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    expect([bytes.length, digest]).toEqual([entry.bytes, entry.sha256]);
+    expect(entry.licence && entry.source).toBeTruthy();
+  }
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { outcomeOf } from '../../../../src/detect/behaviour/outcome.ts';
+import { outcomeOf, outcomeWithKnownText } from '../../../../src/detect/behaviour/outcome.ts';
 import { wilson } from '../../../../src/detect/behaviour/statistics.ts';
 import type { Verified } from '../../../../src/detect/behaviour/verify.ts';
 
@@ -44,10 +44,31 @@ describe('outcomeOf', () => {
   it('calls nothing a backdoor that was not tried', () => {
     const nothing = wilson(0, 0);
     const verified = { rate: nothing, controlRate: nothing, pValue: 1 } as Verified;
-    expect(outcomeOf(verified, { core: [], ownShare: 0, takeover: 0 }, false)).toBe('not-specific');
+    expect(outcomeOf(verified, { ownShare: 0, takeover: 0 }, false)).toBe('not-specific');
   });
 
   it('calls nothing a backdoor on numbers that are no numbers', () => {
     expect(outcome({ pValue: Number.NaN })).toBe('not-specific');
+  });
+});
+
+describe('outcomeWithKnownText', () => {
+  const passage = { source: 'a licence', passage: 'as is', share: 0.9, continuesTrigger: true };
+  const calledUp = { ...passage, continuesTrigger: false };
+
+  it('excuses a known passage that goes on from the trigger', () => {
+    expect(outcomeWithKnownText('backdoored', passage)).toBe('known-text');
+    expect(outcomeWithKnownText('locked-text', passage)).toBe('known-text');
+  });
+
+  it('excuses a known passage that a strange string calls up only where it is also written unasked', () => {
+    expect(outcomeWithKnownText('backdoored', calledUp)).toBe('backdoored');
+    expect(outcomeWithKnownText('locked-text', calledUp)).toBe('known-text');
+  });
+
+  it('changes nothing else', () => {
+    expect(outcomeWithKnownText('backdoored', undefined)).toBe('backdoored');
+    expect(outcomeWithKnownText('habit', passage)).toBe('habit');
+    expect(outcomeWithKnownText('not-specific', passage)).toBe('not-specific');
   });
 });
