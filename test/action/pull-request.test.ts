@@ -213,6 +213,29 @@ describe.skipIf(!HAS_GIT_LFS)('a pull request (needs git-lfs)', () => {
     expect(ran.summary).toContain('is not applied until it is merged');
   });
 
+  it('does not let a pull request bring its own thresholds', async () => {
+    const head = world.branch('thresholds', {
+      'models/thresholds.pkl': Buffer.concat([EVIL, Buffer.from('thresholds')]),
+      'calibration.json': '{"schema":"narrowfire/calibration/v1"}',
+    });
+    const ran = await run(head, { INPUT_CALIBRATION: 'calibration.json' });
+    expect(ran.code).toBe(1);
+    expect(ran.summary).toContain('calibration&#46;json is changed by this pull request');
+    expect(jsonOf(ran).calibration?.name).toBe('shipped');
+  });
+
+  it('ends with 2 for settings that cannot be read, and scans nothing', async () => {
+    const head = world.branch('settings', {
+      'models/settings.pkl': Buffer.concat([EVIL, Buffer.from('settings')]),
+    });
+    const absent = await run(head, { INPUT_CALIBRATION: 'none.json' });
+    expect(absent.code).toBe(2);
+    expect(absent.log).toContain('E_CONFIG');
+    const threads = await run(head, { INPUT_THREADS: 'many' });
+    expect(threads.code).toBe(2);
+    expect(threads.log).toContain('input threads: must be a number of threads');
+  });
+
   it('gives a fork a summary and an artifact, no upload', async () => {
     const head = world.branch('fork', {
       'models/fork.pkl': Buffer.concat([EVIL, Buffer.from('fork')]),
