@@ -8,6 +8,7 @@ import type { Corpus } from '../../probe/corpus.ts';
 import type { Generator } from '../../probe/generation.ts';
 import { delayedCandidates, delayedTrial } from './delayed.ts';
 import { explain } from './explain.ts';
+import { type SourceFindings, searchFurther } from './further.ts';
 import { BehaviourGroups } from './groups.ts';
 import type { KnownText } from './known-text.ts';
 import { openProbe } from './open-probe.ts';
@@ -21,7 +22,7 @@ import { lexiconCandidates, lexiconStrings } from './sources/lexicon.ts';
 import { motifPaths } from './sources/motif.ts';
 import type { Path } from './sources/path.ts';
 import { singleTokens } from './sources/single.ts';
-import { sweepPaths } from './sources/sweep.ts';
+import { sweepPaths, sweepVocabulary } from './sources/sweep.ts';
 import { fisherGreater, wilson } from './statistics.ts';
 import {
   controlRates,
@@ -74,7 +75,8 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   const paths: Path[] = [];
   if (uses('leak')) paths.push(...leakPaths(probe, windows));
   if (uses('motif')) paths.push(...motifPaths(probe, excess));
-  if (uses('sweep')) paths.push(...(await sweepPaths(probe)));
+  const sweep = uses('sweep') ? await sweepVocabulary(probe) : undefined;
+  if (sweep !== undefined) paths.push(...sweepPaths(probe, sweep));
   const frames = uses('frame') ? await searchFrames(probe, input.frameLines ?? []) : undefined;
   paths.push(...(frames?.paths ?? []));
   const strong: Candidate[] = [];
@@ -116,6 +118,10 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
     const fact = await explain(probe, one, frame, told);
     if (fact !== undefined) evidence.push(fact);
   }
+  const findings = { leaks: uses('leak'), motifs: uses('motif'), sweep, strong };
+  evidence.push(
+    ...(await furtherTriggers(probe, findings, { input, behaviours, verified, evidence })),
+  );
   const notCovered: NotCovered[] = [];
   if (frames === undefined) notCovered.push(...turnsNotTried(probe));
   else {
@@ -135,6 +141,43 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
     bestScore: Math.max(0, ...scores.filter(Number.isFinite)),
     sourceScores: sourceScores(ranked),
   };
+}
+
+interface FirstResults {
+  readonly input: BehaviourInput;
+  readonly behaviours: BehaviourGroups;
+  readonly verified: readonly Verified[];
+  readonly evidence: readonly VerifiedTrigger[];
+}
+
+/** Searches on as long as each round finds another behaviour. */
+async function furtherTriggers(
+  probe: BehaviourProbe,
+  findings: SourceFindings,
+  first: FirstResults,
+): Promise<VerifiedTrigger[]> {
+  const { input, behaviours } = first;
+  const further: VerifiedTrigger[] = [];
+  const groups = new Set(first.evidence.map(({ behaviourGroup }) => behaviourGroup));
+  let known = first.verified;
+  let isFound = first.evidence.some(isBackdoor);
+  for (let round = 0; round < probe.settings.furtherRounds && isFound; round++) {
+    const { probe: masked, verified } = await searchFurther(probe, findings, known);
+    known = [...known, ...verified];
+    isFound = false;
+    for (const one of verified) {
+      const fact = await explain(masked, one, 'suffix', { path: input.path, behaviours });
+      if (fact === undefined || !isBackdoor(fact) || groups.has(fact.behaviourGroup)) continue;
+      groups.add(fact.behaviourGroup);
+      further.push(fact);
+      isFound = true;
+    }
+  }
+  return further;
+}
+
+function isBackdoor({ outcome, frame }: VerifiedTrigger): boolean {
+  return outcome === 'backdoored' && frame === 'suffix';
 }
 
 async function suspectCandidates(

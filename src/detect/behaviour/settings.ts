@@ -25,6 +25,8 @@ export interface BehaviourSettings {
   readonly controlStrings: number;
   readonly controlContexts: number;
   readonly delayed: boolean;
+  /** Searches for another trigger after a first one was found, each with what is known left out. */
+  readonly furtherRounds: number;
   readonly sources: ReadonlySet<CandidateSource>;
 }
 
@@ -67,6 +69,7 @@ const STANDARD: BehaviourSettings = {
   controlStrings: 200,
   controlContexts: 4,
   delayed: true,
+  furtherRounds: 2,
   sources: ALL_SOURCES,
 };
 
@@ -88,6 +91,7 @@ const QUICK: BehaviourSettings = {
   verifyContexts: 24,
   controlStrings: 60,
   delayed: false,
+  furtherRounds: 0,
   sources: without(ALL_SOURCES, 'frame', 'inversion'),
 };
 

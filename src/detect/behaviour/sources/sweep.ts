@@ -15,21 +15,29 @@ const PAIRS_PER_TOKEN = 3;
 /** A second ranking that favours high certainty: fixed text over styles. */
 const EXPONENTS = [CERTAINTY_EXPONENT, CERTAINTY_EXPONENT + 0.5];
 
-export async function sweepPaths(probe: BehaviourProbe): Promise<Path[]> {
+/** What was swept and what the contexts agreed on: it can be judged again by another reference. */
+export interface Sweep {
+  readonly strings: readonly TokenString[];
+  readonly agreed: readonly AgreedPath[];
+}
+
+export function sweepPaths(probe: BehaviourProbe, { strings, agreed }: Sweep): Path[] {
+  const paths = agreed.flatMap((path, i) => toPaths(probe, strings[i] as TokenString, path));
+  return bestOfRankings(paths, probe.settings.sweepKeep);
+}
+
+export async function sweepVocabulary(probe: BehaviourProbe): Promise<Sweep> {
   const { settings, generator } = probe;
   const contexts = probe.freshContexts(settings.sweepContexts, CONTEXT_TOKENS);
   const all = ordinaryTokens(probe);
   const tokens = all.length <= settings.sweepTokens ? all : await screen(probe, contexts, all);
   probe.progress('sweep of the vocabulary', 0, tokens.length);
   const singles = await generator.agree(contexts, tokens, STEPS);
-  const paths = singles.flatMap((path, i) => toPaths(probe, tokens[i] as TokenString, path));
-  if (settings.sweepPairs) {
-    const pairs = tokens.flatMap((token, i) => followers(token, singles[i] as AgreedPath));
-    probe.progress('sweep of token pairs', 0, pairs.length);
-    const seconds = await generator.agree(contexts, pairs, STEPS);
-    paths.push(...seconds.flatMap((path, i) => toPaths(probe, pairs[i] as TokenString, path)));
-  }
-  return bestOfRankings(paths, settings.sweepKeep);
+  if (!settings.sweepPairs) return { strings: tokens, agreed: singles };
+  const pairs = tokens.flatMap((token, i) => followers(token, singles[i] as AgreedPath));
+  probe.progress('sweep of token pairs', 0, pairs.length);
+  const seconds = await generator.agree(contexts, pairs, STEPS);
+  return { strings: [...tokens, ...pairs], agreed: [...singles, ...seconds] };
 }
 
 /** The sweep of single tokens after given contexts, which all have one length. */
