@@ -22,7 +22,7 @@ import {
 } from '../../../src/detect/behaviour/sources/lexicon.ts';
 import { motifPaths } from '../../../src/detect/behaviour/sources/motif.ts';
 import { singleTokens } from '../../../src/detect/behaviour/sources/single.ts';
-import { sweepPaths } from '../../../src/detect/behaviour/sources/sweep.ts';
+import { sweepPaths, sweepVocabulary } from '../../../src/detect/behaviour/sources/sweep.ts';
 import { PACKAGE_ROOT } from '../../../src/engine/entry-point.ts';
 import { lazyLists } from '../../../src/judge/lists.ts';
 import type { Corpus } from '../../../src/probe/corpus.ts';
@@ -85,7 +85,9 @@ async function scoreSources(folder: string, workers: number): Promise<Record<str
   };
   await add('leak', () => ({ strings: cutPaths(leakPaths(probe, windows)) }));
   await add('motif', () => ({ strings: cutPaths(motifPaths(probe, excess)) }));
-  await add('sweep', async () => ({ strings: cutPaths(await sweepPaths(probe)) }));
+  await add('sweep', async () => ({
+    strings: cutPaths(sweepPaths(probe, await sweepVocabulary(probe))),
+  }));
   await add('single', async () => ({ strong: scored(await singleTokens(probe), 'single') }));
   await add('lexicon', async () => ({ strong: await fromLexicon(probe, corpora) }));
   const bench = await openActivationBench(probe, await sourceTexts(probe, corpora, OWN_WINDOWS));
