@@ -27,7 +27,7 @@ import {
 } from '../probe/corpus.ts';
 import { Generator } from '../probe/generation.ts';
 import { type GenerationPlan, planGeneration } from '../probe/generation-memory.ts';
-import { baseCandidates } from './base-candidates.ts';
+import { baseCandidates, openBase } from './base-candidates.ts';
 import { isEncoder, runEncoderStages } from './encoder-stage.ts';
 import { modelClassOf } from './model-class.ts';
 import type {
@@ -129,6 +129,7 @@ export async function runBehaviourStages(
     return { evidence, notCovered, errors: [], tokens, device: engine.device, ...memory };
   };
   try {
+    const base = openBase(options.base, model.spec.vocabularySize, engine);
     const result = await scanBehaviour({
       generator,
       settings: behaviourSettings(options.profile),
@@ -138,7 +139,8 @@ export async function runBehaviourStages(
       knownText: knownTextFor(options),
       frameLines: [...(options.list ?? installedLists())(FRAME_LIST)],
       suspects: options.suspects ?? [],
-      extra: (probe) => baseCandidates(target, options.base, probe, engine),
+      extra: (probe) => baseCandidates(target, options.base, base, probe),
+      ...(base !== undefined && { base }),
       progress,
     });
     const limits = [...METHOD_LIMITS, ...result.notCovered, ...unreadTensorGaps(model.unread)];

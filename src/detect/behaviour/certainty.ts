@@ -77,12 +77,15 @@ const MIN_END_EXCESS = 4;
  */
 const END_NATS = 20;
 
+/** What says how likely each token of a response was before anyone planted anything: `Reference`, or a base model. */
+export type Explainer = Pick<Reference, 'logProbabilities'>;
+
 /**
  * D(s, c) of one response. A response whose last token is one of `ends` is scored with that end, and returned
  * without it.
  */
 export function scoreResponse(
-  reference: Reference,
+  reference: Explainer,
   beginsWord: (token: number) => boolean,
   context: readonly number[],
   candidate: readonly number[],

@@ -7,7 +7,7 @@ import type { OwnSample } from '../../probe/own-samples.ts';
 import { startTokens } from '../../probe/own-samples.ts';
 import { RandomStream } from '../../probe/random.ts';
 import { Reference } from '../../probe/reference.ts';
-import { overContexts, type ScoredResponse, scoreResponse } from './certainty.ts';
+import { type Explainer, overContexts, type ScoredResponse, scoreResponse } from './certainty.ts';
 import type { BehaviourSettings } from './settings.ts';
 
 export type TokenString = readonly number[];
@@ -33,6 +33,9 @@ export interface TrialOptions {
   readonly medianOnly?: boolean;
 }
 
+/** ln p of each token but the first under another model; rows of one length. */
+export type RowLikelihood = (rows: readonly TokenString[]) => Promise<readonly Float32Array[]>;
+
 export class BehaviourProbe {
   readonly generator: Generator;
   readonly reference: Reference;
@@ -46,6 +49,8 @@ export class BehaviourProbe {
   readonly #quiet: OwnSample[];
   /** Shared by probes of one model that differ in their reference. */
   readonly #drawn: { count: number };
+  /** Takes the reference's place in trials. */
+  readonly #base: RowLikelihood | undefined;
 
   constructor(parts: {
     readonly generator: Generator;
@@ -56,6 +61,7 @@ export class BehaviourProbe {
     readonly progress?: ProbeProgress;
     /** Contexts that this one has used are not used again. */
     readonly after?: BehaviourProbe;
+    readonly base?: RowLikelihood;
   }) {
     this.generator = parts.generator;
     this.reference = parts.reference;
@@ -64,6 +70,7 @@ export class BehaviourProbe {
     this.settings = parts.settings;
     this.progress = parts.progress ?? (() => undefined);
     this.start = startTokens(parts.generator);
+    this.#base = parts.base;
     const { after } = parts;
     if (after !== undefined) {
       this.#drawn = after.#drawn;
@@ -99,6 +106,13 @@ export class BehaviourProbe {
       reference,
       after: this,
     });
+  }
+
+  /** The same probe, whose trials ask what a base model finds unlikely and not what text explains. */
+  against(base: RowLikelihood): BehaviourProbe {
+    const { generator, own, leakScores, settings, progress, reference } = this;
+    const parts = { generator, own, leakScores, settings, progress, reference };
+    return new BehaviourProbe({ ...parts, after: this, base });
   }
 
   get vocabularySize(): number {
@@ -140,6 +154,15 @@ export class BehaviourProbe {
     });
   }
 
+  /** One for each row where a base is asked; none else. */
+  async #explainers(rows: readonly TokenString[]): Promise<readonly Explainer[]> {
+    if (this.#base === undefined || rows.length === 0) return [];
+    const length = Math.max(...rows.map((row) => row.length));
+    // What stands behind a token has no influence on it, so a short row may be filled up with anything.
+    const filled = rows.map((row) => [...row, ...new Array(length - row.length).fill(row[0])]);
+    return (await this.#base(filled)).map(rowExplainer);
+  }
+
   async #decode(
     strings: readonly TokenString[],
     contexts: readonly TokenString[],
@@ -158,20 +181,26 @@ export class BehaviourProbe {
         label: `${options.label}:${length}`,
         mayEnd: true,
       });
-      strings.forEach((string, s) => {
-        group.forEach((context, c) => {
-          const response = results[s]?.[c];
-          if (response === undefined) return;
-          (responses[s] as ScoredResponse[])[context] = scoreResponse(
-            this.reference,
-            this.beginsWord,
-            contexts[context] as TokenString,
-            string,
-            untilEnd(response, eos),
-            eos,
-          );
-        });
-      });
+      const places = strings.flatMap((_, s) => group.map((context, c) => ({ s, context, c })));
+      const explainers = await this.#explainers(
+        places.map(({ s, context, c }) => [
+          ...(contexts[context] as TokenString),
+          ...(strings[s] as TokenString),
+          ...(results[s]?.[c]?.tokens ?? []),
+        ]),
+      );
+      for (const [i, { s, context, c }] of places.entries()) {
+        const response = results[s]?.[c];
+        if (response === undefined) continue;
+        (responses[s] as ScoredResponse[])[context] = scoreResponse(
+          explainers[i] ?? this.reference,
+          this.beginsWord,
+          contexts[context] as TokenString,
+          strings[s] as TokenString,
+          untilEnd(response, eos),
+          eos,
+        );
+      }
     }
     return strings.map((tokens, s) => {
       const scored = responses[s] as ScoredResponse[];
@@ -180,6 +209,11 @@ export class BehaviourProbe {
       return { tokens, score, scores, responses: scored, decoding };
     });
   }
+}
+
+/** What a base model says of one row, in the reference's form. */
+function rowExplainer(logs: Float32Array): Explainer {
+  return { logProbabilities: (row, _, from) => logs.slice(from - 1, row.length - 1) };
 }
 
 /** A response up to its end-of-text: an early end is itself something that a trigger may set off. */

@@ -6,6 +6,7 @@ import type { CandidateSource, Frame, VerifiedTrigger } from '../../evidence/beh
 import type { NotCovered } from '../../evidence/evidence.ts';
 import type { Corpus } from '../../probe/corpus.ts';
 import type { Generator } from '../../probe/generation.ts';
+import { type BaseModel, searchAgainstBase } from './base-search.ts';
 import { delayedCandidates, delayedTrial } from './delayed.ts';
 import { explain } from './explain.ts';
 import { type SourceFindings, searchFurther } from './further.ts';
@@ -48,6 +49,8 @@ export interface BehaviourInput {
   readonly suspects?: readonly string[];
   /** Further strings from other stages: SAE features, weights, `--suspect`. */
   readonly extra?: (probe: BehaviourProbe) => Promise<readonly CandidateString[]>;
+  /** What the model was made from, where it is known. */
+  readonly base?: BaseModel;
   readonly progress?: ProbeProgress;
 }
 
@@ -122,6 +125,9 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   evidence.push(
     ...(await furtherTriggers(probe, findings, { input, behaviours, verified, evidence })),
   );
+  if (input.base !== undefined && uses('base-difference')) {
+    evidence.push(...(await searchAgainstBase(probe, input.base, told)));
+  }
   const notCovered: NotCovered[] = [];
   if (frames === undefined) notCovered.push(...turnsNotTried(probe));
   else {
