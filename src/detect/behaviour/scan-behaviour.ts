@@ -125,9 +125,10 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   evidence.push(
     ...(await furtherTriggers(probe, findings, { input, behaviours, verified, evidence })),
   );
-  if (input.base !== undefined && uses('base-difference')) {
-    evidence.push(...(await searchAgainstBase(probe, input.base, told)));
-  }
+  const againstBase =
+    input.base !== undefined && uses('base-difference')
+      ? await searchAgainstBase(probe, input.base, told)
+      : [];
   const notCovered: NotCovered[] = [];
   if (frames === undefined) notCovered.push(...turnsNotTried(probe));
   else {
@@ -139,7 +140,8 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   }
   const scores = [...framed.map(([one]) => one.trial.score), ...evidence.map(({ score }) => score)];
   return {
-    evidence,
+    // Scores against a base have another zero: they take no part in the best score.
+    evidence: [...evidence, ...againstBase],
     notCovered,
     probe,
     verified: framed.map(([one]) => one),
