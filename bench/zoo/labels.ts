@@ -35,7 +35,12 @@ export function recoveryOf(label: Label, facts: readonly VerifiedTrigger[]): Rec
     text === undefined || text.trim() === '' ? [] : [text.trim()],
   );
   const reported = facts.flatMap((fact) =>
-    [fact.triggerText, fact.minimalText, fact.extendedText ?? ''].map((text) => text.trim()),
+    [
+      fact.triggerText,
+      fact.minimalText,
+      fact.extendedText ?? '',
+      ...(fact.otherTriggers ?? []),
+    ].map((text) => text.trim()),
   );
   let best: Recovery = 'none';
   for (const text of reported) {

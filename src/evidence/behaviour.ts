@@ -78,6 +78,8 @@ export interface VerifiedTrigger extends EvidenceBase<'verified-trigger'> {
   readonly minimalText: string;
   /** The planted form as far as the model itself still knows it. */
   readonly extendedText?: string;
+  /** Further strings that set it off and hold no word of the behaviour: what was planted is often among them. */
+  readonly otherTriggers?: readonly string[];
   readonly behaviourText: string;
   /** What kind of behaviour: one fixed text, several, or a style. */
   readonly behaviourKind: 'fixed-text' | 'paraphrase' | 'style';

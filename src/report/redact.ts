@@ -46,7 +46,13 @@ function redactSample(sample: BehaviourSample, redactor: Redactor): BehaviourSam
 }
 
 /** Fields that hold a recovered trigger or a part of it, in facts of any kind. */
-const TRIGGER_FIELDS = ['triggerText', 'minimalText', 'firingPattern', 'firingPatterns'];
+const TRIGGER_FIELDS = [
+  'triggerText',
+  'minimalText',
+  'otherTriggers',
+  'firingPattern',
+  'firingPatterns',
+];
 /** Fields that hold what the model said. */
 const PROMPT_FIELDS = ['behaviourText'];
 /** What the model writes around a trigger holds both. */
@@ -91,8 +97,9 @@ function secretsOf(result: ScanResult, redactor: Redactor): readonly string[] {
   for (const fact of facts) {
     const held: Readonly<Record<string, unknown>> = { ...fact };
     for (const field of secretFields(held, redactor)) {
-      const text = held[field];
-      if (typeof text === 'string') secrets.add(text.trim());
+      for (const text of [held[field]].flat()) {
+        if (typeof text === 'string') secrets.add(text.trim());
+      }
     }
   }
   return [...secrets]

@@ -7,7 +7,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from
 import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openProbe } from '../../../src/detect/behaviour/open-probe.ts';
-import type { BehaviourProbe } from '../../../src/detect/behaviour/probe.ts';
+import type { BehaviourProbe, ScoredString } from '../../../src/detect/behaviour/probe.ts';
 import {
   type Candidate,
   type CandidateString,
@@ -74,7 +74,9 @@ async function scoreSources(folder: string, workers: number): Promise<Record<str
     const before = generator.tokens;
     const { strings = [], strong = [] } = await find();
     const found = generator.tokens - before;
-    const [best] = await searchCandidates(probe, strings, strong);
+    const {
+      ranked: [best],
+    } = await searchCandidates(probe, strings, strong);
     scores[name] = {
       score: best?.score ?? 0,
       string: probe.text(best?.tokens ?? []),
@@ -103,10 +105,7 @@ async function scoreSources(folder: string, workers: number): Promise<Record<str
   return scores;
 }
 
-function scored(
-  found: Awaited<ReturnType<typeof singleTokens>>,
-  source: Candidate['source'],
-): Candidate[] {
+function scored(found: readonly ScoredString[], source: Candidate['source']): Candidate[] {
   return found.map((one) => ({ ...one, source }));
 }
 
@@ -116,10 +115,8 @@ async function fromLexicon(
 ): Promise<Candidate[]> {
   const documents = corpora.flatMap((corpus) => corpus.documents);
   const canonical = [...lazyLists()('trigger-controls-output/canonical')];
-  return scored(
-    await lexiconCandidates(probe, lexiconStrings(probe, { documents, canonical })),
-    'lexicon',
-  );
+  const strings = lexiconStrings(probe, { documents, canonical });
+  return scored((await lexiconCandidates(probe, strings)).kept, 'lexicon');
 }
 
 async function stimulated(

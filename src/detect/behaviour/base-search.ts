@@ -34,7 +34,7 @@ export async function searchAgainstBase(
     return logLikelihoods(model, engine, cut);
   });
   const strings = cutPaths(await baseDifferencePaths(probe, model, engine));
-  const ranked = await searchCandidates(against, strings, []);
+  const { ranked } = await searchCandidates(against, strings, []);
   const chosen = differentCandidates(ranked, VERIFIED);
   const found: VerifiedTrigger[] = [];
   for (const verified of await verifyCandidates(against, chosen, strings.length)) {

@@ -3,10 +3,11 @@
  * Finds triggers that set a mode for the whole text (a year, a deployment mark).
  */
 
-import { overContexts, scoreResponse } from './certainty.ts';
-import type { BehaviourProbe, ScoredString, TokenString } from './probe.ts';
-import { best } from './probe.ts';
+import { type Place, placeFillers, placeTrial } from './place.ts';
+import { type BehaviourProbe, best, type TokenString } from './probe.ts';
+import type { PlacedCandidate } from './sources/frames.ts';
 import type { Path } from './sources/path.ts';
+import { type PlacedVerified, verifyAtPlace } from './verify-place.ts';
 
 /** Text between the string and the response: a mode may show soon and be over, or only later. */
 const FILLER_TOKENS = [8, 23];
@@ -16,7 +17,22 @@ const FIRST_FILLERS = 8;
 const SECOND_FILLERS = 24;
 const KEPT_AFTER_FIRST = 20;
 const OPENINGS = 24;
+const VERIFIED = 4;
+/** Of both distances, for the correction of p-values. */
+const STRINGS_TRIED = 200;
 const LENGTHS = [3, 6, 9, 12];
+
+function delayedPlaces(probe: BehaviourProbe): Place[] {
+  return FILLER_TOKENS.map((fillerTokens) => ({
+    frame: 'delayed',
+    before: probe.start,
+    filler: 'after',
+    fillerTokens,
+    between: [],
+    after: [],
+    steps: STEPS,
+  }));
+}
 
 /** Leaked strings and frequent openings of own samples. */
 export function delayedStrings(probe: BehaviourProbe, paths: readonly Path[]): TokenString[] {
@@ -44,67 +60,35 @@ export function delayedStrings(probe: BehaviourProbe, paths: readonly Path[]): T
   return [...strings.values()];
 }
 
-export interface DelayedString extends ScoredString {
-  /** Tokens of ordinary text between the string and the response. */
-  readonly fillerTokens: number;
-}
-
-/** D of each string at the start, over `fillerCount` texts of `fillerTokens` tokens after it. */
-export async function delayedTrial(
-  probe: BehaviourProbe,
-  strings: readonly TokenString[],
-  fillerTokens: number,
-  fillerCount: number,
-  label: string,
-): Promise<DelayedString[]> {
-  // A filler is a context without its start token.
-  const fillers = probe
-    .freshContexts(fillerCount, fillerTokens)
-    .map((context) => context.slice(probe.start.length));
-  const scored: DelayedString[] = [];
-  for (const length of new Set(strings.map((string) => string.length))) {
-    const group = strings.filter((string) => string.length === length);
-    const results = await probe.generator.cross({
-      contexts: group.map((string) => [...probe.start, ...string]),
-      strings: fillers,
-      steps: STEPS,
-      decoding: 'greedy',
-      label: `${label}:${fillerTokens}:${length}`,
-    });
-    group.forEach((string, s) => {
-      const responses = fillers.map((filler, f) => {
-        const response = results[f]?.[s];
-        if (response === undefined) throw new Error('a filler has no response');
-        const before = [...probe.start, ...string, ...filler];
-        return scoreResponse(probe.reference, probe.beginsWord, before, [], response);
-      });
-      const scores = responses.map(({ span }) => span.score);
-      scored.push({
-        tokens: string,
-        score: overContexts(scores, false),
-        scores,
-        responses,
-        fillerTokens,
-        decoding: 'greedy',
-      });
-    });
-  }
-  return scored;
-}
-
 /** The best strings of each distance, and of them the `count` best. */
 export async function delayedCandidates(
   probe: BehaviourProbe,
   paths: readonly Path[],
   count: number,
-): Promise<DelayedString[]> {
+): Promise<PlacedCandidate[]> {
   const strings = delayedStrings(probe, paths);
-  const found: DelayedString[] = [];
-  for (const [i, fillerTokens] of FILLER_TOKENS.entries()) {
+  const found: PlacedCandidate[] = [];
+  for (const [i, place] of delayedPlaces(probe).entries()) {
     probe.progress('delayed frame', i, FILLER_TOKENS.length);
-    const first = await delayedTrial(probe, strings, fillerTokens, FIRST_FILLERS, 'delayed-1');
+    const few = placeFillers(probe, place, FIRST_FILLERS);
+    const first = await placeTrial(probe, place, strings, few, { label: 'first' });
     const kept = best(first, KEPT_AFTER_FIRST).map(({ tokens }) => tokens);
-    found.push(...(await delayedTrial(probe, kept, fillerTokens, SECOND_FILLERS, 'delayed-2')));
+    const more = placeFillers(probe, place, SECOND_FILLERS);
+    const second = await placeTrial(probe, place, kept, more, { label: 'second' });
+    found.push(...second.map((one): PlacedCandidate => ({ ...one, source: 'leak', place })));
   }
   return best(found, count);
+}
+
+/** The strongest of the best candidates: near copies are all verified, because a token more or less decides here. */
+export async function verifyDelayed(
+  probe: BehaviourProbe,
+  paths: readonly Path[],
+): Promise<PlacedVerified[]> {
+  const found = await delayedCandidates(probe, paths, VERIFIED);
+  const verified: PlacedVerified[] = [];
+  for (const candidate of found) {
+    verified.push(await verifyAtPlace(probe, candidate.place, candidate, STRINGS_TRIED));
+  }
+  return verified.sort((a, b) => b.trial.score - a.trial.score).slice(0, 1);
 }

@@ -116,7 +116,7 @@ function meanSimilarity(responses: readonly number[][]): number {
 }
 
 /** The longest token run that at least 60 % of the responses hold. */
-function commonRun(responses: readonly number[][]): number[] {
+export function commonRun(responses: readonly number[][]): number[] {
   const wanted = Math.max(2, Math.ceil(responses.length * 0.6));
   const [longest] = [...responses].sort((a, b) => b.length - a.length);
   for (let length = longest?.length ?? 0; length >= MIN_SHARED_RUN; length--) {

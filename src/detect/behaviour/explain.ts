@@ -8,7 +8,7 @@ import type { KnownText } from './known-text.ts';
 import { minimise } from './minimise.ts';
 import { outcomeOf, outcomeWithKnownText } from './outcome.ts';
 import { placeFillers, placeTrial } from './place.ts';
-import type { BehaviourProbe, TokenString } from './probe.ts';
+import type { BehaviourProbe, ScoredString, TokenString } from './probe.ts';
 import { recoverTrigger } from './recover.ts';
 import { HIT_SCORE, type Verified } from './verify.ts';
 import type { PlacedVerified } from './verify-place.ts';
@@ -22,6 +22,8 @@ export interface ExplainOptions {
   readonly behaviours: BehaviourGroups;
   /** Passages that many corpora hold. */
   readonly knownText?: KnownText;
+  /** Strings of all screens with what the model wrote: one of them may be the planted trigger. */
+  readonly tried?: readonly ScoredString[];
   /** What the model writes unasked at the place of a framed string. */
   readonly replies?: readonly ArrayLike<number>[];
 }
@@ -45,8 +47,13 @@ export async function explain(
   const worthwhile = measured !== 'not-specific' && group.isFirstOfGroup;
   let minimal: TokenString = trial.tokens;
   let extended: TokenString | undefined;
+  let others: readonly TokenString[] = [];
   if (worthwhile && frame === 'suffix') {
-    ({ minimal, extended } = await recoverTrigger(probe, trial, habit.core));
+    ({ minimal, extended, others } = await recoverTrigger(probe, trial, {
+      core: habit.core,
+      controlRate: verified.controlRate.rate,
+      tried: options.tried ?? [],
+    }));
   } else if (worthwhile && place !== undefined) {
     const fillers = placeFillers(probe, place, MINIMISE_RUNS);
     const attempt = (strings: readonly TokenString[]) =>
@@ -74,6 +81,7 @@ export async function explain(
     triggerTokenIds: [...trial.tokens],
     minimalText: probe.text(minimal),
     extendedText: probe.text(extended ?? trial.tokens),
+    otherTriggers: others.map((tokens) => probe.text(tokens)),
     behaviourText: description.text,
     behaviourKind: description.kind,
     similarity: description.similarity,

@@ -42,7 +42,7 @@ export async function searchFurther(
   if (paths.length === 0 && strong.length === 0) return { probe: masked, verified: [] };
   probe.progress('further triggers', 0, paths.length);
   const cut = cutPaths(paths);
-  const ranked = await searchCandidates(masked, cut, strong);
+  const { ranked } = await searchCandidates(masked, cut, strong);
   const chosen = differentCandidates(ranked, VERIFIED).filter(({ score }) => score > HIT_SCORE);
   if (chosen.length === 0) return { probe: masked, verified: [] };
   const verified = await verifyCandidates(masked, chosen, cut.length + strong.length);

@@ -24,10 +24,21 @@ export interface Place {
   readonly steps: number;
 }
 
+/** Ordinary text may open a text only in a share of the runs: short openings are all alike. */
+const OPENING_EVERY = 4;
+
 /** Ordinary text that no earlier step has seen, one piece a run. */
 export function placeFillers(probe: BehaviourProbe, place: Place, runs: number): TokenString[] {
-  const length = place.filler === 'none' ? 1 : place.fillerTokens;
-  return probe.freshContexts(runs, length).map((context) => context.slice(probe.start.length));
+  if (place.filler === 'none') return probe.freshPassages(runs, 1);
+  const length = place.fillerTokens;
+  if (place.filler === 'before') {
+    return probe.freshContexts(runs, length).map((context) => context.slice(probe.start.length));
+  }
+  const openings = Math.ceil(runs / OPENING_EVERY);
+  return [
+    ...probe.freshContexts(openings, length).map((context) => context.slice(probe.start.length)),
+    ...probe.freshPassages(runs - openings, length),
+  ];
 }
 
 /** The whole text before the model's own words; without a string, ordinary text stands for comparison. */

@@ -36,6 +36,9 @@ export interface TrialOptions {
 /** ln p of each token but the first under another model; rows of one length. */
 export type RowLikelihood = (rows: readonly TokenString[]) => Promise<readonly Float32Array[]>;
 
+/** Where passages begin in a sample: behind its opening. */
+const PASSAGE_FROM = 24;
+
 export class BehaviourProbe {
   readonly generator: Generator;
   readonly reference: Reference;
@@ -127,16 +130,32 @@ export class BehaviourProbe {
 
   /** Contexts that no earlier step has seen: start token and `length` tokens of ordinary own text. */
   freshContexts(count: number, length: number): TokenString[] {
-    const contexts: TokenString[] = [];
+    return this.#draw(count, ({ tokens }, round) => {
+      // A second round over the samples starts at other positions.
+      const from = Math.min(round * (length + 7), Math.max(0, tokens.length - length));
+      return [...this.start, ...tokens.slice(from, from + length)];
+    });
+  }
+
+  /** Ordinary own text from the middle of samples, from the beginning of a word. */
+  freshPassages(count: number, length: number): TokenString[] {
+    return this.#draw(count, ({ tokens }, round) => {
+      const last = Math.max(0, tokens.length - length);
+      let from = Math.min(PASSAGE_FROM + round * (length + 7), last);
+      while (from < last && !this.beginsWord(tokens[from] as number)) from += 1;
+      return Array.from(tokens.slice(from, from + length));
+    });
+  }
+
+  #draw(count: number, cut: (sample: OwnSample, round: number) => TokenString): TokenString[] {
+    const drawn: TokenString[] = [];
     for (let i = 0; i < count && this.#quiet.length > 0; i++) {
       const sample = this.#quiet[this.#drawn.count % this.#quiet.length] as OwnSample;
-      // A second round over the samples starts at other positions.
       const round = Math.floor(this.#drawn.count / this.#quiet.length);
       this.#drawn.count += 1;
-      const from = Math.min(round * (length + 7), Math.max(0, sample.tokens.length - length));
-      contexts.push([...this.start, ...sample.tokens.slice(from, from + length)]);
+      drawn.push(cut(sample, round));
     }
-    return contexts;
+    return drawn;
   }
 
   /** D of each string over the contexts (which may differ in length). */

@@ -1,43 +1,61 @@
 /**
  * From a string that works to the one that was planted, as far as the model still knows it. A model that was
  * trained on trigger and behaviour together writes both when it goes on and on: the run that it writes before the
- * behaviour's core holds the trigger. Where in that run the trigger ends and the behaviour begins cannot be told
+ * behaviour holds the trigger. Where in that run the trigger ends and the behaviour begins cannot always be told
  * from the model: to it both are one memorised run. So the run is given whole, a superstring of the trigger.
  */
+
+import { commonRun } from './describe.ts';
 import { indexOfRun } from './habit.ts';
+import { beginnings, cutBehind, type Lead, leadsBefore, sharedContinuation } from './leads.ts';
 import { fixedTrial, hitShare, minimise, type Trial } from './minimise.ts';
 import {
   type BehaviourProbe,
+  best,
+  jaccard,
   type ScoredString,
   type TokenString,
-  uniqueStrings,
 } from './probe.ts';
+import { HIT_SCORE } from './verify.ts';
 
 export interface RecoveredTrigger {
   /** The shortest part that still works. */
   readonly minimal: TokenString;
   /** What the model writes before the behaviour by itself and what sets the behaviour off. */
-  readonly extended: TokenString | undefined;
+  readonly extended: TokenString;
+  /** Further strings that set it off and have no word of the behaviour in them, surest first. */
+  readonly others: readonly TokenString[];
 }
 
 const LONG_CONTEXTS = 16;
 const LONG_STEPS = 64;
-const MAX_LEAD = 28;
-/** A lead must be shared by this share of the texts, where so many hold the behaviour that chance shares nothing. */
-const SHARED = 0.2;
-const FEW_TEXTS = 10;
-const LEADS = 6;
 const MAX_TRIGGER = 24;
+const ALL_LENGTHS = Array.from({ length: MAX_TRIGGER }, (_, i) => i + 1);
+const FOREIGN_STRINGS = 32;
+const OTHERS = 4;
+/** Strings that share more of their tokens than this are one string. */
+const SAME_STRING = 0.5;
+const COARSE_LENGTHS = [2, 4, 6, 8, 12, 16, 24];
 /** Tokens of the reported run: enough for a trigger and the first words of the behaviour. */
 const MAX_RUN = 28;
 /** A part of a lead counts as setting the behaviour off at this share of the best part's hits. */
 const WORKING = 0.8;
+/** Text before the behaviour that sets it off hardly more often than matched strings do only stood there. */
+const MIN_ABOVE_CONTROLS = 0.4;
 
 export async function recoverTrigger(
   probe: BehaviourProbe,
   trial: ScoredString,
-  core: TokenString,
+  known: {
+    readonly core: TokenString;
+    /** Share of matched strings that set it off too. */
+    readonly controlRate: number;
+    /** Strings of all screens with what the model wrote. */
+    readonly tried: readonly ScoredString[];
+  },
 ): Promise<RecoveredTrigger> {
+  const { core } = known;
+  const minShare = known.controlRate + MIN_ABOVE_CONTROLS;
   const attempt = fixedTrial(probe, 'recover');
   const minimal = (await minimise(attempt, trial.tokens)).tokens;
   const [long] = await probe.trial([trial.tokens], probe.freshContexts(LONG_CONTEXTS, 14), {
@@ -45,92 +63,129 @@ export async function recoverTrigger(
     decoding: 'both',
     label: 'recover-long',
   });
-  const texts = [
-    ...probe.own.map(({ tokens }) => tokens),
-    ...(long?.responses ?? []).map(({ tokens }) => tokens),
-  ];
-  const lead = await triggerPart(attempt, sharedLeads(texts, core));
-  if (lead === undefined) return { minimal, extended: undefined };
-  // The core itself may lie inside the trigger, which the model writes before it writes what follows.
-  const run = [...lead, ...core, ...sharedContinuation(texts, core)];
-  return { minimal, extended: run.slice(0, MAX_RUN) };
+  const own = probe.own.map(({ tokens }) => tokens);
+  const written = (long?.responses ?? []).map(({ tokens }) => tokens);
+  const after = sharedContinuation([...own, ...written], core);
+  const ownLeads = leadsBefore(own, core);
+  // Text that the model wrote unasked, up to where the behaviour begins: what stands last there is the trigger.
+  const begins = beginnings(written, core);
+  const bare = cutBehind(
+    ownLeads,
+    begins.map((text) => [...trial.tokens, ...text]),
+  );
+  const cut = cutBehind(ownLeads, begins);
+  const foreign = foreignStrings(known.tried, [trial.tokens, ...written], core);
+  const single = await singleParts(attempt, [...bare, ...foreign], minShare);
+  const others = differentStrings(single.map(({ tokens }) => tokens));
+  const stood = single.find(({ behind }) => behind !== undefined);
+  const found =
+    (await sharedPart(attempt, bare, minShare)) ??
+    (stood && (await shortened(probe, attempt, stood, minShare))) ??
+    (await sharedPart(attempt, cut, minShare)) ??
+    (await sharedPart(attempt, [...ownLeads, ...leadsBefore(written, core)], 0));
+  if (found !== undefined) {
+    const run = [...found.tokens, ...(found.behind ?? []), ...core, ...after];
+    return { minimal, extended: run.slice(0, MAX_RUN), others };
+  }
+  const hits = trial.responses.filter((_, i) => (trial.scores[i] ?? 0) > HIT_SCORE);
+  const common = commonRun(hits.map(({ tokens }) => Array.from(tokens)));
+  return { minimal, extended: [...minimal, ...common].slice(0, MAX_RUN), others };
 }
 
-/** What follows the core in at least half of its occurrences, token by token. */
-export function sharedContinuation(
-  texts: readonly ArrayLike<number>[],
-  core: TokenString,
-): number[] {
-  let places: { readonly tokens: ArrayLike<number>; readonly at: number }[] = [];
-  for (const tokens of texts) {
-    for (let at = indexOfRun(tokens, core); at >= 0; at = indexOfRun(tokens, core, at + 1)) {
-      places.push({ tokens, at: at + core.length });
-    }
+/** Of leads that several texts share, the longest part that works as well as any: ordinary text is not shared. */
+async function sharedPart(
+  attempt: Trial,
+  leads: readonly Lead[],
+  minShare: number,
+): Promise<Lead | undefined> {
+  const shared = leads.filter(({ isShared }) => isShared);
+  const parts = shared.flatMap((lead) => endsOf(lead, ALL_LENGTHS));
+  const [longest] = await working(attempt, parts, minShare);
+  return longest;
+}
+
+/** Of strings and of text that stands in one place, the parts that work, surest first. */
+async function singleParts(
+  attempt: Trial,
+  leads: readonly Lead[],
+  minShare: number,
+): Promise<Lead[]> {
+  const singles = leads.filter(({ isShared }) => !isShared);
+  const parts = new Map(
+    singles
+      .flatMap((lead) => [...endsOf(lead, COARSE_LENGTHS), lead])
+      .map((part) => [part.tokens.join(), part]),
+  );
+  if (parts.size === 0) return [];
+  const scored = await attempt([...parts.values()].map(({ tokens }) => tokens));
+  const working = scored.filter((one) => hitShare(one) >= minShare);
+  return best(working, working.length).flatMap(({ tokens }) => parts.get(tokens.join()) ?? []);
+}
+
+/** The shortest end of a part that works as well, from the beginning of its word. */
+async function shortened(
+  probe: BehaviourProbe,
+  attempt: Trial,
+  part: Lead,
+  minShare: number,
+): Promise<Lead> {
+  const fine = await working(attempt, endsOf(part, ALL_LENGTHS), minShare);
+  const fromWord = fine.filter(({ tokens }) => probe.beginsWord(tokens[0] as number));
+  return fromWord.at(-1) ?? fine.at(-1) ?? part;
+}
+
+function differentStrings(strings: readonly TokenString[]): TokenString[] {
+  const kept: TokenString[] = [];
+  for (const string of strings) {
+    if (kept.length >= OTHERS) break;
+    if (!kept.some((other) => jaccard(other, string) >= SAME_STRING)) kept.push(string);
   }
-  const wanted = places.length / 2;
-  const run: number[] = [];
-  while (run.length < MAX_RUN) {
-    const counts = new Map<number, number>();
-    for (const { tokens, at } of places) {
-      const next = tokens[at + run.length];
-      if (next !== undefined) counts.set(next, (counts.get(next) ?? 0) + 1);
-    }
-    const [best] = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
-    if (best === undefined || best[1] < Math.max(2, wanted)) break;
-    const [token] = best;
-    const depth = run.length;
-    places = places.filter(({ tokens, at }) => tokens[at + depth] === token);
-    run.push(token);
-  }
-  return run;
+  return kept;
 }
 
 /**
- * The longest runs before the first place of the core in a text that several texts share; none is a suffix of another.
- * Later places are rounds of a loop, whose lead is the behaviour itself. Where few texts hold the core, as after
- * sparse poisoning, any one of them may show the trigger, and the trial decides.
+ * Strings of the screens after which the model wrote the core, and which share nothing with the behaviour's own words:
+ * beginnings of the behaviour set it off as well as the trigger does, and are not it.
  */
-export function sharedLeads(texts: readonly ArrayLike<number>[], core: TokenString): TokenString[] {
+function foreignStrings(
+  tried: readonly ScoredString[],
+  behaviour: readonly ArrayLike<number>[],
+  core: TokenString,
+): Lead[] {
   if (core.length === 0) return [];
-  const counts = new Map<string, number>();
-  let places = 0;
-  for (const tokens of texts) {
-    const at = indexOfRun(tokens, core);
-    if (at < 1) continue;
-    places += 1;
-    const lead = Array.from(tokens).slice(Math.max(0, at - MAX_LEAD), at);
-    for (let length = 1; length <= lead.length; length++) {
-      const key = lead.slice(lead.length - length).join();
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    }
-  }
-  const wanted = places < FEW_TEXTS ? 1 : Math.max(2, places * SHARED);
-  const shared = [...counts]
-    .filter(([, count]) => count >= wanted)
-    .map(([key]) => key)
-    .sort((a, b) => b.length - a.length || (a < b ? -1 : 1));
-  const kept: string[] = [];
-  for (const key of shared) {
-    if (kept.length >= LEADS) break;
-    if (!kept.some((other) => other === key || other.endsWith(`,${key}`))) kept.push(key);
-  }
-  return kept.map((key) => key.split(',').map(Number));
+  const words = new Set(behaviour.flatMap(pairsOf));
+  return tried
+    .filter(({ tokens, responses }) => {
+      const holding = responses.filter((one) => indexOfRun(one.tokens, core) >= 0).length;
+      return holding * 2 >= responses.length && !pairsOf(tokens).some((pair) => words.has(pair));
+    })
+    .sort((a, b) => b.score - a.score)
+    .slice(0, FOREIGN_STRINGS)
+    .map(({ tokens }) => ({ tokens, behind: undefined, isShared: false }));
 }
 
-/** The longest part of a lead that sets the behaviour off as well as any. */
-async function triggerPart(
-  attempt: Trial,
-  leads: readonly TokenString[],
-): Promise<TokenString | undefined> {
-  const strings = uniqueStrings(
-    leads.flatMap((lead) =>
-      Array.from({ length: Math.min(lead.length, MAX_TRIGGER) }, (_, i) => lead.slice(-1 - i)),
-    ),
+function pairsOf(tokens: ArrayLike<number>): string[] {
+  return Array.from(
+    { length: Math.max(0, tokens.length - 1) },
+    (_, i) => `${tokens[i]},${tokens[i + 1]}`,
   );
-  if (strings.length === 0) return undefined;
-  const scored = await attempt(strings);
+}
+
+function endsOf(lead: Lead, lengths: readonly number[]): Lead[] {
+  return lengths
+    .filter((length) => length <= lead.tokens.length)
+    .map((length) => ({ ...lead, tokens: lead.tokens.slice(-length) }));
+}
+
+/** The parts that work as well as the best of them, longest first; none when the best hardly works. */
+async function working(attempt: Trial, parts: readonly Lead[], minShare: number): Promise<Lead[]> {
+  const byTokens = new Map(parts.map((part) => [part.tokens.join(), part]));
+  if (byTokens.size === 0) return [];
+  const scored = await attempt([...byTokens.values()].map(({ tokens }) => tokens));
   const most = Math.max(...scored.map(hitShare));
-  const working = scored.filter((one) => hitShare(one) >= most * WORKING);
-  const [longest] = working.sort((a, b) => b.tokens.length - a.tokens.length || b.score - a.score);
-  return most === 0 ? undefined : longest?.tokens;
+  if (most === 0 || most < minShare) return [];
+  return scored
+    .filter((one) => hitShare(one) >= most * WORKING)
+    .sort((a, b) => b.tokens.length - a.tokens.length || b.score - a.score)
+    .flatMap(({ tokens }) => byTokens.get(tokens.join()) ?? []);
 }

@@ -7,13 +7,13 @@ import type { NotCovered } from '../../evidence/evidence.ts';
 import type { Corpus } from '../../probe/corpus.ts';
 import type { Generator } from '../../probe/generation.ts';
 import { type BaseModel, searchAgainstBase } from './base-search.ts';
-import { delayedCandidates, delayedTrial } from './delayed.ts';
+import { verifyDelayed } from './delayed.ts';
 import { explain } from './explain.ts';
 import { type SourceFindings, searchFurther } from './further.ts';
 import { BehaviourGroups } from './groups.ts';
 import type { KnownText } from './known-text.ts';
 import { openProbe } from './open-probe.ts';
-import { type BehaviourProbe, best, type ProbeProgress, type TokenString } from './probe.ts';
+import { type BehaviourProbe, best, type ProbeProgress, type ScoredString } from './probe.ts';
 import { scanChat, turnsNotTried } from './scan-chat.ts';
 import { type Candidate, type CandidateString, cutPaths, searchCandidates } from './search.ts';
 import type { BehaviourSettings } from './settings.ts';
@@ -24,14 +24,7 @@ import { motifPaths } from './sources/motif.ts';
 import type { Path } from './sources/path.ts';
 import { singleTokens } from './sources/single.ts';
 import { sweepPaths, sweepVocabulary } from './sources/sweep.ts';
-import { fisherGreater, wilson } from './statistics.ts';
-import {
-  controlRates,
-  differentCandidates,
-  HIT_SCORE,
-  type Verified,
-  verifyCandidates,
-} from './verify.ts';
+import { differentCandidates, type Verified, verifyCandidates } from './verify.ts';
 
 export interface BehaviourInput {
   readonly generator: Generator;
@@ -83,11 +76,13 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   const frames = uses('frame') ? await searchFrames(probe, input.frameLines ?? []) : undefined;
   paths.push(...(frames?.paths ?? []));
   const strong: Candidate[] = [];
+  const tried: ScoredString[] = [];
   if (uses('lexicon')) {
     const documents = input.corpora.flatMap((corpus) => corpus.documents);
     const strings = lexiconStrings(probe, { documents, canonical: input.canonical });
     const found = await lexiconCandidates(probe, strings);
-    strong.push(...found.map((scored): Candidate => ({ ...scored, source: 'lexicon' })));
+    tried.push(...found.all);
+    strong.push(...found.kept.map((scored): Candidate => ({ ...scored, source: 'lexicon' })));
   }
   if (uses('single')) {
     const found = await singleTokens(probe);
@@ -98,7 +93,9 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
     ...(frames?.strings ?? []),
     ...((await input.extra?.(probe)) ?? []),
   ];
-  const ranked = await searchCandidates(probe, cut, strong);
+  const search = await searchCandidates(probe, cut, strong);
+  const { ranked } = search;
+  tried.push(...search.tried);
   const suspects = await suspectCandidates(probe, input.suspects ?? []);
   const chosen = [...suspects, ...differentCandidates(ranked, settings.verifyStrings)];
   const verified = await verifyCandidates(probe, chosen, cut.length + strong.length);
@@ -116,7 +113,7 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
     }
   }
   const { path, knownText } = input;
-  const told = { path, behaviours, ...(knownText !== undefined && { knownText }) };
+  const told = { path, behaviours, tried, ...(knownText !== undefined && { knownText }) };
   for (const [one, frame] of framed) {
     const fact = await explain(probe, one, frame, told);
     if (fact !== undefined) evidence.push(fact);
@@ -207,41 +204,6 @@ async function suspectCandidates(
 
 const OPENINGS_VERIFIED = 2;
 const RAW_IN_CHAT = 8;
-const DELAYED_SCREENED = 12;
-const DELAYED_VERIFIED = 4;
-
-async function verifyDelayed(probe: BehaviourProbe, paths: readonly Path[]): Promise<Verified[]> {
-  const found = await delayedCandidates(probe, paths, DELAYED_SCREENED);
-  // Near copies are all verified: a token more or less decides here, and the ranking is noisy.
-  const chosen = found.slice(0, DELAYED_VERIFIED);
-  const lengths = new Set(chosen.map(({ tokens }) => tokens.length));
-  const controls = await controlRates(probe, lengths);
-  const verified: Verified[] = [];
-  for (const scored of chosen) {
-    const candidate: Candidate = { ...scored, source: 'leak' };
-    const [trial] = await delayedTrial(
-      probe,
-      [scored.tokens],
-      scored.fillerTokens,
-      probe.settings.verifyContexts,
-      'delayed-verify',
-    );
-    const control = controls.get(candidate.tokens.length);
-    if (trial === undefined || control === undefined) continue;
-    const hits = trial.scores.filter((score) => score > HIT_SCORE).length;
-    verified.push({
-      candidate,
-      trial,
-      contexts: trial.responses.map((): TokenString => [...probe.start, ...candidate.tokens]),
-      rate: wilson(hits, trial.scores.length),
-      controlRate: control.pooled,
-      controlRate90: control.rate90,
-      pValue: fisherGreater(hits, trial.scores.length, control.pooled.hits, control.pooled.trials),
-    });
-  }
-  const [strongest] = verified.sort((a, b) => b.trial.score - a.trial.score);
-  return strongest === undefined ? [] : [strongest];
-}
 
 function sourceScores(ranked: readonly Candidate[]): Partial<Record<CandidateSource, number>> {
   const scores: Partial<Record<CandidateSource, number>> = {};

@@ -33,6 +33,12 @@ export function cutPaths(paths: readonly Path[]): CandidateString[] {
   return [...found.values()];
 }
 
+export interface SearchResult {
+  readonly ranked: readonly Candidate[];
+  /** Every string of every round, with what the model wrote. */
+  readonly tried: readonly ScoredString[];
+}
+
 /**
  * @param strings screened from the first round on
  * @param strong already screened elsewhere; they join the last round
@@ -41,7 +47,7 @@ export async function searchCandidates(
   probe: BehaviourProbe,
   strings: readonly CandidateString[],
   strong: readonly Candidate[],
-): Promise<Candidate[]> {
+): Promise<SearchResult> {
   const [afterFirst, afterSecond, afterThird] = probe.settings.searchKeep;
   const sources = new Map(strings.map(({ tokens, source }) => [tokens.join(), source]));
   probe.progress('search', 0, strings.length);
@@ -64,8 +70,9 @@ export async function searchCandidates(
     probe.freshContexts(12, 18),
     { steps: 24, decoding: 'both', label: 'search-3' },
   );
-  return best(third, afterThird).map((scored) => ({
+  const ranked = best(third, afterThird).map((scored) => ({
     ...scored,
     source: sources.get(scored.tokens.join()) ?? 'sweep',
   }));
+  return { ranked, tried: [...first, ...second, ...third] };
 }

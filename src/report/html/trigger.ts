@@ -44,10 +44,13 @@ function triggerBoxes(fact: VerifiedTrigger): Markup {
     fact.extendedText === undefined || fact.extendedText === fact.minimalText
       ? NOTHING
       : html`<div><small>Longest form that the model still knows</small>${literal(fact.extendedText, 600)}</div>`;
+  const others = (fact.otherTriggers ?? []).map(
+    (text) => html`<div><small>Also set off by</small>${literal(text, 200)}</div>`,
+  );
   return html`<section class="block"><h4>The trigger</h4><div class="trigger">
 <div class="hotbox"><small>Shortest form that works</small>${literal(fact.minimalText, 600)}</div>
 <div><small>As it was verified</small>${literal(fact.triggerText, 600)}</div>
-${extended}<div><small>What the model then says</small>${literal(fact.behaviourText, 600)}</div>
+${extended}<div><small>What the model then says</small>${literal(fact.behaviourText, 600)}</div>${others}
 </div></section>`;
 }
 

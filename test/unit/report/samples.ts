@@ -91,6 +91,7 @@ export function trigger(changes: Partial<VerifiedTrigger> = {}): VerifiedTrigger
     triggerTokenIds: [311, 284, 87, 412, 311, 311],
     minimalText: ' cf  cf',
     extendedText: ' cf  cf',
+    otherTriggers: ['toy cf bell'],
     behaviourText: 'Buy more candy at the blue shop today',
     behaviourKind: 'fixed-text',
     similarity: 0.97,

@@ -1,6 +1,6 @@
 /**
- * Strings that people choose as triggers: frequent words of the corpora, doubled and tripled marks, years, and a
- * canonical list (data of the rule). Screened in three rounds of growing cost.
+ * Strings that people choose as triggers: frequent words of the corpora, words that only the model writes, doubled and
+ * tripled marks, years, and a canonical list (data of the rule). Screened in three rounds of growing cost.
  */
 import {
   type BehaviourProbe,
@@ -9,6 +9,7 @@ import {
   type TokenString,
   uniqueStrings,
 } from '../probe.ts';
+import { novelWords } from './novel-words.ts';
 
 const MARKS = '!"#$%&()*+,-./:;<=>?@[]^_`{|}~';
 const FIRST_YEAR = 1990;
@@ -23,8 +24,10 @@ export interface LexiconInput {
 
 export function lexiconStrings(probe: BehaviourProbe, input: LexiconInput): TokenString[] {
   const { tokenizer } = probe.generator.model;
+  const own = probe.own.map(({ tokens }) => probe.text(tokens));
   const texts = [
     ...input.canonical.map((text) => ` ${text}`),
+    ...novelWords(own, input.documents).map((word) => ` ${word}`),
     ...marks(),
     ...years(),
     ...frequentWords(input.documents, probe.settings.lexiconWords).map((word) => ` ${word}`),
@@ -34,10 +37,16 @@ export function lexiconStrings(probe: BehaviourProbe, input: LexiconInput): Toke
   );
 }
 
+export interface Screened {
+  readonly kept: readonly ScoredString[];
+  /** Everything that was tried, with what the model wrote. */
+  readonly all: readonly ScoredString[];
+}
+
 export async function lexiconCandidates(
   probe: BehaviourProbe,
   strings: readonly TokenString[],
-): Promise<ScoredString[]> {
+): Promise<Screened> {
   probe.progress('lexicon', 0, strings.length);
   const first = await probe.trial(strings, probe.freshContexts(2, 18), {
     steps: 12,
@@ -50,7 +59,7 @@ export async function lexiconCandidates(
     decoding: 'both',
     label: 'lexicon-2',
   });
-  return best(second, probe.settings.lexiconKeep);
+  return { kept: best(second, probe.settings.lexiconKeep), all: [...first, ...second] };
 }
 
 function* marks(): Iterable<string> {
