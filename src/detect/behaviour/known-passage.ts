@@ -45,7 +45,8 @@ export function knownPassage(input: PassageInput): KnownTextFact | undefined {
     (one) => one.source === source && one.share >= MIN_SHARE && one.left <= MAX_LEFT,
   );
   if (source === undefined || !isMost(explained.length, hits.length)) return undefined;
-  const calm = input.long.filter((response) => leftOf(input, response) <= MAX_LEFT);
+  // Long responses hold much ordinary text, whose best window alone can pass MAX_LEFT: they are asked for a hit.
+  const calm = input.long.filter((response) => leftOf(input, response) <= HIT_SCORE);
   if (!isMost(calm.length, input.long.length)) return undefined;
   const [longest] = [...explained].sort((a, b) => b.text.length - a.text.length);
   return {
