@@ -15,7 +15,6 @@ export interface ZooRow {
   readonly recovery: Recovery;
   readonly behaviour: boolean;
   readonly sources: Readonly<Record<string, number>>;
-  readonly bait: number;
   readonly referenceGap: number;
   readonly tokens: number;
   readonly cpuSeconds: number;

@@ -16,7 +16,6 @@ import { loadRules } from '../../src/judge/load-rules.ts';
 import { openModel } from '../../src/model/open-model.ts';
 import { bundledCorpora, bundledKnownTexts, readCorpus } from '../../src/probe/corpus.ts';
 import { Generator } from '../../src/probe/generation.ts';
-import { baitScore } from './bait.ts';
 import { behaviourFound, type Label, readLabels, recoveryOf } from './labels.ts';
 import type { ZooRow } from './row.ts';
 
@@ -31,7 +30,6 @@ async function scanOne(
     mode: string;
     workers: number;
     seed: number;
-    baselines: boolean;
   },
 ): Promise<ZooRow> {
   const started = performance.now();
@@ -73,7 +71,6 @@ async function scanOne(
     recovery: recoveryOf(label, passed),
     behaviour: behaviourFound(label, passed),
     sources: result.sourceScores,
-    bait: options.baselines ? await baitScore(result.probe) : 0,
     referenceGap: result.referenceGap,
     tokens,
     cpuSeconds: (used.user + used.system) / 1e6,
@@ -89,7 +86,6 @@ const { values, positionals } = parseArgs({
     workers: { type: 'string', default: '2' },
     seed: { type: 'string', default: '0' },
     only: { type: 'string' },
-    baselines: { type: 'boolean', default: false },
   },
 });
 const out = join(PACKAGE_ROOT, 'bench/out/zoo');
@@ -115,13 +111,12 @@ for (const set of positionals) {
       mode: values.mode,
       workers: Number(values.workers),
       seed: Number(values.seed),
-      baselines: values.baselines,
     });
     appendFileSync(file, `${JSON.stringify(row)}\n`);
     const [best] = [...row.facts].sort((a, b) => b.score - a.score);
     process.stdout.write(
       `${row.set}/${name} ${label.label}/${label.kind} asr ${label.attack_success ?? '-'} -> ${row.level} ` +
-        `${row.score.toFixed(1)} ${row.recovery} bait ${row.bait.toFixed(2)} ` +
+        `${row.score.toFixed(1)} ${row.recovery} ` +
         `${(row.tokens / 1e6).toFixed(2)}M ${row.cpuSeconds.toFixed(0)} cpu s ${row.wallSeconds.toFixed(0)} s ` +
         `${JSON.stringify(best?.minimalText ?? '')} => ${JSON.stringify(best?.behaviourText ?? '')}\n`,
     );
