@@ -101,7 +101,7 @@ async function saePass(of: Extract<Job, { kind: 'sae' }>): Promise<Runner> {
 }
 
 async function plainPass(of: Extract<Job, { kind: 'plain' }>): Promise<Runner> {
-  const sites = [{ kind: 'resid_post', layer: spec.blocks.length - 1 }] as const;
+  const sites = [{ kind: 'resid_post', layer: (of.blocks ?? spec.blocks.length) - 1 }] as const;
   const graph = activationsGraph(spec, sites, { logits: false, positions: of.length });
   const feed = {
     ids: ids(someIds(of.batch * of.length, spec.vocabularySize), [of.batch, of.length]),

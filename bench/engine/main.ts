@@ -8,14 +8,18 @@ import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { engineBuild } from '../../src/engine/session.ts';
+import { boundedRuns } from './bounded.ts';
+import { equalWindows } from './equal-windows.ts';
 import { Measured, rate } from './process.ts';
 import { type PythonEnvironment, pythonEnvironment } from './python.ts';
 import { type LlamaShape, parameterCount, writeLlama } from './random-model.ts';
 import {
+  type BoundedResult,
   type GrowthPoint,
   type Paired,
   type Results,
   type SweepResult,
+  type TapPoint,
   writeReport,
 } from './report.ts';
 
@@ -234,6 +238,32 @@ async function workerGrowth(model: string) {
   return points;
 }
 
+/** Tokens a CPU second of a pass that is emitted only up to a layer. */
+async function taps(model: string, layers: number): Promise<TapPoint[]> {
+  const points: TapPoint[] = [];
+  for (const blocks of [1, 2, 4, 8, layers]) {
+    const shape = { kind: 'plain', model, batch: 4, length: 64, batches: 1, blocks } as const;
+    const run = await Measured.ours(OUT, shape);
+    points.push({ blocks, tokensPerSecond: rate([await run.round(), await run.round()]) });
+    await run.end();
+  }
+  return points;
+}
+
+/** The largest model in bfloat16, as published ones are, within bounds below its float32 weights. */
+function bounded(shape: LlamaShape): BoundedResult {
+  const narrow = { ...shape, name: `${shape.name}-bf16` };
+  const model = writeLlama(OUT, narrow, 'BF16');
+  const bounds = [undefined, 2e9, 1e9, 0.75e9];
+  const runs = boundedRuns(model, shape, OUT, bounds);
+  for (const { statedBytes, usedBytes, groups } of runs) {
+    say(`bounded: stated ${statedBytes / 1e6} MB, used ${usedBytes / 1e6} MB, ${groups} groups`);
+  }
+  rmSync(model, { recursive: true });
+  rmSync(join(OUT, 'cache'), { recursive: true, force: true });
+  return { name: shape.name, weightBytes: 4 * parameterCount(shape), runs };
+}
+
 mkdirSync(OUT, { recursive: true });
 const startLoad = loadavg()[0] ?? 0;
 const environment = options['skip-python']
@@ -261,6 +291,7 @@ const points = [
   await growth('23M', writeLlama(OUT, small.shape), small.parameters),
   await growth('124M', middleModel, middle.parameters),
 ];
+const boundedResult = options['skip-large'] ? undefined : bounded(large.shape);
 if (!options['skip-large']) {
   points.push(await growth('1.1B', writeLlama(OUT, large.shape), large.parameters));
   rmSync(join(OUT, large.shape.name), { recursive: true });
@@ -275,6 +306,9 @@ const results: Results = {
     load: [startLoad, loadavg()[0] ?? 0],
   },
   paired: pairedResult,
+  taps: await taps(middleModel, middle.shape.layers),
+  bounded: boundedResult,
+  equal: equalWindows(stories, 512),
   sweep,
   encoder,
   growth: points,

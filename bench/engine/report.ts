@@ -1,6 +1,8 @@
 /** docs/benchmarks.md and its picture, out of measured results only. */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import type { BoundedRun } from './bounded.ts';
+import type { EqualWindows } from './equal-windows.ts';
 
 export interface Paired {
   readonly theirRate: number;
@@ -38,6 +40,17 @@ export interface GrowthPoint {
   readonly peak: number;
 }
 
+export interface TapPoint {
+  readonly blocks: number;
+  readonly tokensPerSecond: number;
+}
+
+export interface BoundedResult {
+  readonly name: string;
+  readonly weightBytes: number;
+  readonly runs: readonly BoundedRun[];
+}
+
 export interface Results {
   readonly machine: {
     readonly processor: string;
@@ -50,6 +63,10 @@ export interface Results {
   };
   /** Or why it was left out. */
   readonly paired: Paired | string;
+  readonly taps: readonly TapPoint[];
+  /** Absent with --skip-large. */
+  readonly bounded: BoundedResult | undefined;
+  readonly equal: readonly EqualWindows[];
   readonly sweep: SweepResult;
   readonly encoder: SweepResult | undefined;
   readonly growth: readonly GrowthPoint[];
@@ -96,6 +113,33 @@ GPT-2-small shape (12 layers, width 768, random weights), activations before blo
 thread each. SAELens with TransformerLens stops at the layer, too (\`bench/engine/saelens_pass.py\`).
 
 ${pairedText(results.paired)}
+
+## Stopping at the tap
+
+The graph of a pass ends at its last site; blocks behind it are not in the graph. GPT-2-small-sized Llama (124M), stream after the block:
+
+${tapText(results.taps)}
+
+## Equal windows
+
+The SAE pass runs equal windows once and counts them as often as they stand in the text; the numbers are the same to the bit. Bundled corpora, cut into
+windows with the tokenizer of the 260K model:
+
+${table(
+  ['tokens a window', 'windows', 'distinct', 'saved'],
+  results.equal.map(({ length, windows, distinct }) => [
+    String(length),
+    whole(windows),
+    whole(distinct),
+    `${((100 * (windows - distinct)) / Math.max(1, windows)).toFixed(2)} %`,
+  ]),
+)}
+
+So ordinary text gains nothing at the usual 64 or 128 tokens. What gains is text that a model wrote itself, and corpora with copies.
+
+## Models larger than memory
+
+${boundedText(results.bounded)}
 
 ## Candidate sweep
 
@@ -155,6 +199,37 @@ ${table(
 
 No GPU was at hand, so no GPU figure is here. WebGPU was checked for equal results on a software Vulkan driver only.
 `;
+}
+
+function tapText(taps: readonly TapPoint[]): string {
+  const all = taps.at(-1);
+  return table(
+    ['blocks run', 'tokens a CPU second', 'times the whole model'],
+    taps.map(({ blocks, tokensPerSecond }) => [
+      all?.blocks === blocks ? `${blocks} (all)` : String(blocks),
+      whole(tokensPerSecond),
+      (tokensPerSecond / (all?.tokensPerSecond ?? 1)).toFixed(2),
+    ]),
+  );
+}
+
+function boundedText(bounded: BoundedResult | undefined): string {
+  if (bounded === undefined) return 'Not measured (--skip-large).';
+  const rows = bounded.runs.map((run) => [
+    run.boundBytes === undefined ? 'none' : mb(run.boundBytes),
+    mb(run.statedBytes),
+    mb(run.usedBytes),
+    String(run.groups),
+    run.cpuSeconds.toFixed(1),
+    run.wallSeconds.toFixed(0),
+    run.difference === 0 ? 'none' : run.difference.toExponential(1),
+  ]);
+  const head = ['bound', 'stated', 'used', 'groups', 'CPU s', 'wall s', 'difference'];
+  return `\`narrowfire features MODEL --sae SAE --corpus TEXT --tokens 1024 --workers 1 --memory BOUND\` on a random model of ${bounded.name} parameters: bfloat16 on disk,
+${mb(bounded.weightBytes)} of float32 weights in the cache, a dictionary of 4,096 features after the last block. Used is the peak resident set of the process; the
+first row's time holds the making of the float32 copy. Difference: largest of any number in the result, over the largest number.
+
+${table(head, rows)}`;
 }
 
 function pairedText(paired: Paired | string): string {

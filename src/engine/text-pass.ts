@@ -40,9 +40,19 @@ export async function runTextPass(
     await runGroup(pass, only, open, numbered(batches), new Map(), receive);
     return;
   }
+  // A graph may carry a dictionary: it is made once, not once a chunk.
+  const graphs = new Map<Span, Graph>();
+  const kept: TextPass = {
+    ...pass,
+    graph: (span) => {
+      const graph = graphs.get(span) ?? pass.graph(span);
+      graphs.set(span, graph);
+      return graph;
+    },
+  };
   for (const chunk of chunksOf(numbered(batches), chunkTokens)) {
     const states = new Map<number, Float32Array>();
-    for (const span of groups) await runGroup(pass, span, open, chunk, states, receive);
+    for (const span of groups) await runGroup(kept, span, open, chunk, states, receive);
   }
 }
 

@@ -3,11 +3,12 @@
 import { type OpenGraph, openHere } from '../engine/open-graph.ts';
 import { f32Output, floats, i64Output } from '../engine/session.ts';
 import { emitLogits } from '../model/emit/forward.ts';
+import { planLayers } from '../model/layer-groups.ts';
 import type { Model } from '../model/open-model.ts';
 import type { ModelSpec } from '../model/spec.ts';
 import { Graph, int } from '../onnx/graph.ts';
 import type { SiteRun } from '../sae/corpus-pass.ts';
-import { type Dictionary, featureVectors } from '../sae/dictionary.ts';
+import { type Dictionary, dictionaryBytes, featureVectors } from '../sae/dictionary.ts';
 import { firingRows, firingValues, windowOf } from '../sae/sparse-run.ts';
 import { CorpusIndex, type FeatureProfile, profileFeatures } from '../sae/statistics.ts';
 
@@ -135,6 +136,11 @@ async function promotedTokens(
   const { spec } = model;
   const writesToStream = dictionary.outputWidth === spec.width && run.site.kind !== 'attn_z';
   if (spec.head === undefined || !writesToStream || profiles.length === 0) return [];
+  // The head is mapped whole: it must fit the bound, if there is one.
+  const rows = profiles.length;
+  const text = { batchTokens: rows, length: rows, totalTokens: rows };
+  const extraBytes = dictionaryBytes(dictionary);
+  planLayers(spec, { ...text, blocks: 0, head: true, extraBytes }, open);
   const graph = await open(lensGraph(spec));
   try {
     const features = profiles.map(({ feature }) => feature);

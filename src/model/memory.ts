@@ -3,7 +3,7 @@ import type { BlockSpec, ModelSpec } from './spec.ts';
 
 export const FLOAT_BYTES = 4;
 /** Node with the engine loaded and a command's own data. */
-export const PROCESS_BYTES = 110e6;
+export const PROCESS_BYTES = 130e6;
 /** A worker thread with the engine loaded and a session open. */
 const WORKER_BYTES = 40e6;
 /** The engine's arena grows in steps and keeps what it has; 1.2 times the live tensors was the most seen. */
