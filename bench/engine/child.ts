@@ -13,6 +13,8 @@ import { embedGraph } from '../../src/model/graphs/embed.ts';
 import { lastPosition, prefixedRows } from '../../src/model/graphs/prefixed.ts';
 import { readModelConfig } from '../../src/model/model-files.ts';
 import type { ModelSpec } from '../../src/model/spec.ts';
+import { FloatCache } from '../../src/model/weights/float-cache.ts';
+import { withInt8 } from '../../src/model/weights/int8-copy.ts';
 import { openWeights } from '../../src/model/weights.ts';
 import { Graph, type Value } from '../../src/onnx/graph.ts';
 import { declareDictionary, emitEncode } from '../../src/sae/emit.ts';
@@ -102,7 +104,8 @@ async function saePass(of: Extract<Job, { kind: 'sae' }>): Promise<Runner> {
 
 async function plainPass(of: Extract<Job, { kind: 'plain' }>): Promise<Runner> {
   const sites = [{ kind: 'resid_post', layer: (of.blocks ?? spec.blocks.length) - 1 }] as const;
-  const graph = activationsGraph(spec, sites, { logits: false, positions: of.length });
+  const run = of.int8 === undefined ? spec : withInt8(spec, new FloatCache(of.int8));
+  const graph = activationsGraph(run, sites, { logits: false, positions: of.length });
   const feed = {
     ids: ids(someIds(of.batch * of.length, spec.vocabularySize), [of.batch, of.length]),
   };

@@ -19,6 +19,8 @@ export type Job =
       readonly batch: number;
       readonly length: number;
       readonly batches: number;
+      /** Folder for the eight-bit copy that runs instead. */
+      readonly int8?: string;
       /** Blocks that are run; all by default. */
       readonly blocks?: number;
       /** Threads of the pool; absent: in the process itself. */

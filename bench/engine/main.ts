@@ -18,10 +18,12 @@ import {
   type GrowthPoint,
   type Paired,
   type Results,
+  type SpeedPair,
   type SweepResult,
   type TapPoint,
   writeReport,
 } from './report.ts';
+import { screening } from './screening.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -250,6 +252,20 @@ async function taps(model: string, layers: number): Promise<TapPoint[]> {
   return points;
 }
 
+/** Rounds of both alternate. */
+async function eightBits(model: string): Promise<SpeedPair> {
+  const shape = { kind: 'plain', model, batch: 4, length: 64, batches: 1 } as const;
+  const exact = await Measured.ours(OUT, shape);
+  const coarse = await Measured.ours(OUT, { ...shape, int8: join(OUT, 'cache') });
+  const rounds = { exact: [] as Round[], coarse: [] as Round[] };
+  for (let i = 0; i < ROUNDS; i++) {
+    rounds.exact.push(await exact.round());
+    rounds.coarse.push(await coarse.round());
+  }
+  const [exactPeak, coarsePeak] = [await exact.end(), await coarse.end()];
+  return { exact: rate(rounds.exact), coarse: rate(rounds.coarse), exactPeak, coarsePeak };
+}
+
 /** The largest model in bfloat16, as published ones are, within bounds below its float32 weights. */
 function bounded(shape: LlamaShape): BoundedResult {
   const narrow = { ...shape, name: `${shape.name}-bf16` };
@@ -309,6 +325,11 @@ const results: Results = {
   taps: await taps(middleModel, middle.shape.layers),
   bounded: boundedResult,
   equal: equalWindows(stories, 512),
+  eightBits: await eightBits(middleModel),
+  screening: [
+    ...(await screening('stories260K', stories, OUT)),
+    ...(await screening('planted-m05', 'test/fixtures/models/planted-m05', OUT)),
+  ],
   sweep,
   encoder,
   growth: points,

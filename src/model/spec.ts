@@ -10,6 +10,16 @@ export interface LinearSpec {
   readonly weight: LocatedTensor;
   readonly bias?: LocatedTensor;
   readonly layout: 'out-in' | 'in-out';
+  /** Eight-bit copy that runs in its place (screening). */
+  readonly int8?: Int8Matrix;
+}
+
+/** weight[o, i] is about codes[i, o] · scales[o]. */
+export interface Int8Matrix {
+  /** i8 [in, out] */
+  readonly codes: LocatedTensor;
+  /** f32 [out] */
+  readonly scales: LocatedTensor;
 }
 
 export interface NormSpec {

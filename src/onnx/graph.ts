@@ -136,6 +136,10 @@ export class Graph {
     return this.#constant('i64', data, dims ?? (typeof values === 'number' ? [] : [list.length]));
   }
 
+  u8(value: number): Value {
+    return this.#constant('u8', Uint8Array.of(value), []);
+  }
+
   bool(value: boolean): Value {
     return this.#constant('bool', Uint8Array.of(value ? 1 : 0), []);
   }

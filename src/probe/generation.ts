@@ -8,6 +8,7 @@ import { ScanError } from '../errors.ts';
 import type { SiteVisitor } from '../model/emit/forward.ts';
 import { generateGraph } from '../model/graphs/generate.ts';
 import type { Model } from '../model/open-model.ts';
+import type { ModelSpec } from '../model/spec.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { usualRows } from './generation-memory.ts';
 import { RandomStream } from './random.ts';
@@ -43,6 +44,8 @@ export interface GeneratorOptions {
   readonly seed: number;
   /** Longest context + string + steps that will be asked for. */
   readonly maxPositions?: number;
+  /** The same model in eight bits, for `agree` with `screening`. */
+  readonly screen?: ModelSpec;
   /** Most sequences in a batch; see `planGeneration`. */
   readonly rows?: number;
 }
@@ -58,6 +61,7 @@ export class Generator {
   tokens = 0;
   readonly #maxPositions: number;
   readonly #maxRows: number;
+  readonly #screen: ModelSpec | undefined;
   /** Bans special tokens; the second lets end-of-text through. */
   readonly #bias: Float32Array;
   readonly #endingBias: Float32Array;
@@ -68,6 +72,7 @@ export class Generator {
     this.engine = engine;
     this.seed = options.seed;
     this.#maxPositions = Math.min(options.maxPositions ?? 512, model.spec.maxPositions);
+    this.#screen = options.screen;
     this.#maxRows = options.rows ?? usualRows(model.spec);
     this.#bias = new Float32Array(model.spec.vocabularySize);
     for (const id of model.tokenizer.special) this.#bias[id] = BANNED;
@@ -144,16 +149,20 @@ export class Generator {
     }
   }
 
-  /** @returns one path a string; all contexts are in every batch, because they vote */
+  /**
+   * @param screening runs in eight bits where the generator has them: to choose what is looked at again, never to report
+   * @returns one path a string; all contexts are in every batch, because they vote
+   */
   async agree(
     contexts: readonly (readonly number[])[],
     strings: readonly (readonly number[])[],
     steps: number,
+    screening = false,
   ): Promise<AgreedPath[]> {
     checkLengths(contexts);
     const results: AgreedPath[] = [];
     const batches = [...this.#batches(contexts, strings, true)];
-    const plan = this.#plan('agree');
+    const plan = this.#plan(screening && this.#screen !== undefined ? 'screen' : 'agree');
     const jobs = batches.map((batch) => this.#feeds(batch, contexts, strings, steps));
     await this.engine.runAll(plan, jobs, (outputs, index) => {
       const batch = batches[index] as Batch;
@@ -174,15 +183,16 @@ export class Generator {
     return results;
   }
 
-  #plan(decoding: 'greedy' | 'sample' | 'agree'): Plan {
-    let plan = this.#plans.get(decoding);
+  #plan(kind: 'greedy' | 'sample' | 'agree' | 'screen'): Plan {
+    let plan = this.#plans.get(kind);
     if (plan === undefined) {
-      const graph = generateGraph(this.model.spec, {
-        decoding,
+      const spec = kind === 'screen' ? (this.#screen ?? this.model.spec) : this.model.spec;
+      const graph = generateGraph(spec, {
+        decoding: kind === 'screen' ? 'agree' : kind,
         maxPositions: this.#maxPositions,
       });
       plan = this.engine.plan(graph);
-      this.#plans.set(decoding, plan);
+      this.#plans.set(kind, plan);
     }
     return plan;
   }

@@ -18,6 +18,8 @@ import type { Evidence, NotCovered } from '../evidence/evidence.ts';
 import type { MemoryStatement } from '../finding/finding.ts';
 import { installedLists, type ListLookup } from '../judge/lists.ts';
 import { type Model, openModel } from '../model/open-model.ts';
+import { defaultCache } from '../model/weights/float-cache.ts';
+import { withInt8 } from '../model/weights/int8-copy.ts';
 import {
   bundledCorpora,
   bundledKnownTexts,
@@ -53,6 +55,8 @@ export interface BehaviourStageOptions {
   /** File of further texts that models learn by heart. */
   readonly knownText?: string;
   readonly sae?: string;
+  /** Large sweeps run on an eight-bit copy of the model first. */
+  readonly screen?: 'int8';
   /** Strings that the user suspects of being triggers. */
   readonly suspects?: readonly string[];
   readonly cancel?: CancelSignal;
@@ -115,7 +119,8 @@ export async function runBehaviourStages(
   const cancel = options.cancel ?? { cancelled: false };
   const device = await chooseDevice(options.device);
   await using engine = new Engine({ workers, device, cancel, ...bound });
-  const generator = new Generator(model, engine, { seed: options.seed, rows });
+  const screen = options.screen === 'int8' ? { screen: withInt8(model.spec, defaultCache()) } : {};
+  const generator = new Generator(model, engine, { seed: options.seed, rows, ...screen });
   let stage: StageName = 'candidates';
   const progress = (label: string, done: number, total: number) => {
     options.onProgress?.({ target: target.name, stage, label, done, total, unit: 'strings' });

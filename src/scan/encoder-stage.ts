@@ -17,6 +17,8 @@ import type { Evidence, NotCovered } from '../evidence/evidence.ts';
 import { workersWithin } from '../model/layer-groups.ts';
 import type { Model } from '../model/open-model.ts';
 import type { ModelSpec } from '../model/spec.ts';
+import { defaultCache } from '../model/weights/float-cache.ts';
+import { withInt8 } from '../model/weights/int8-copy.ts';
 import type { Corpus } from '../probe/corpus.ts';
 import { Embedder } from '../probe/embedder.ts';
 import { type BehaviourStageOptions, type StageReceiver, statedMemory } from './behaviour-stage.ts';
@@ -72,6 +74,14 @@ export async function runEncoderStages(
     ...(memoryBytes !== undefined && { memoryBytes }),
   });
   const embedder = new Embedder(model, engine, { maxPositions: MAX_POSITIONS });
+  const int8 =
+    options.screen === 'int8'
+      ? { ...model, spec: withInt8(model.spec, defaultCache()) }
+      : undefined;
+  const screen =
+    int8 === undefined
+      ? {}
+      : { screenEmbedder: new Embedder(int8, engine, { maxPositions: MAX_POSITIONS }) };
   const settings = encoderSettings(options.profile, spec);
   // The sweep is the largest reading: every token of the vocabulary in a short text.
   const plan = embedder.plan(spec.vocabularySize * settings.screenContexts, SWEPT_TOKENS);
@@ -80,6 +90,7 @@ export async function runEncoderStages(
   let stage: StageName = 'candidates';
   const common = {
     embedder,
+    ...screen,
     settings,
     seed: options.seed,
     corpora: input.corpora,

@@ -23,6 +23,7 @@ export interface StageOptions {
   readonly device: DeviceChoice;
   readonly workers?: number;
   readonly memoryBytes?: number;
+  readonly screen?: 'int8';
   readonly base?: string;
   readonly sae?: string;
   readonly corpus?: string;

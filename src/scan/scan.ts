@@ -27,6 +27,8 @@ export interface ScanOptions {
   readonly workers?: number;
   /** Bound on the memory of running the model. */
   readonly memoryBytes?: number;
+  /** Large sweeps run on an eight-bit copy first; what they keep is looked at again in float32. */
+  readonly screen?: 'int8';
   /** Wall-clock limit for all targets. */
   readonly budgetSeconds?: number;
   /** Folder of a base model to compare with. */

@@ -39,6 +39,7 @@ export interface ScanFlags extends ReportFlags {
   readonly device?: ScanOptions['device'];
   readonly workers?: number;
   readonly memory?: number;
+  readonly screen?: 'int8';
   readonly seed?: number;
   readonly budget?: string;
   readonly failOn?: Policy['failOn'];
@@ -95,6 +96,11 @@ export function addScanCommand(program: Command, host: CommandHost): void {
     .addOption(new Option('--device <name>', 'where the model runs').choices(DEVICES))
     .option('--workers <n>', 'worker threads', wholeNumber(1))
     .option('--memory <size>', 'most memory for running the model, as in 4GB', byteSize)
+    .addOption(
+      new Option('--screen <kind>', 'run large sweeps on an eight-bit copy first').choices([
+        'int8',
+      ]),
+    )
     .option('--seed <n>', 'seed of every random choice', wholeNumber(0))
     .optionsGroup('What counts:')
     .addOption(new Option('--fail-on <level>', 'lowest level that fails').choices(FAIL_ON))
@@ -143,6 +149,7 @@ function reproduction(
     ...optional('--corpus', options.corpus),
     ...optional('--known-text', options.knownText),
     ...optional('--memory', options.memoryBytes),
+    ...optional('--screen', options.screen),
     ...optional('--calibration', calibration),
     ...(options.suspects ?? []).flatMap((text) => ['--suspect', text]),
   ];
@@ -184,6 +191,7 @@ function scanOptions(
     policy,
     ...(workers !== undefined && { workers }),
     ...(memoryBytes !== undefined && { memoryBytes }),
+    ...(flags.screen !== undefined && { screen: flags.screen }),
     ...(budget !== undefined && { budgetSeconds: parseDuration(budget) }),
     ...(base !== undefined && { base }),
     ...(sae !== undefined && { sae }),

@@ -36,6 +36,8 @@ const CHOOSING_CONTEXTS = 18;
 
 export interface EncoderScanOptions<T> {
   readonly embedder: Embedder;
+  /** The same model in eight bits, for the sweep of the vocabulary. */
+  readonly screenEmbedder?: Embedder;
   readonly effect: (ordinary: readonly TextReading[]) => Effect<T>;
   readonly settings: EncoderSettings;
   readonly corpora: readonly Corpus[];
@@ -66,6 +68,18 @@ export interface EncoderScan<T> {
   readonly fresh: Contexts;
 }
 
+/** The probe and contexts of the sweep: eight-bit ones where there are any; what it keeps is scored again without. */
+async function screened<T>(
+  { screenEmbedder, progress }: EncoderScanOptions<T>,
+  probe: EncoderProbe<T>,
+  effect: Effect<T>,
+  contexts: Contexts,
+): Promise<readonly [EncoderProbe<T>, Contexts]> {
+  if (screenEmbedder === undefined) return [probe, contexts];
+  const screen = new EncoderProbe<T>(screenEmbedder, effect, progress);
+  return [screen, await screen.contexts(contexts.carriers)];
+}
+
 /** @throws ScanError `E_CORPUS` when there is too little text, and the engine's errors */
 export async function scanEncoder<T>(options: EncoderScanOptions<T>): Promise<EncoderScan<T>> {
   const { embedder, settings, corpora, seed } = options;
@@ -94,7 +108,11 @@ export async function scanEncoder<T>(options: EncoderScanOptions<T>): Promise<En
   const screen = await apart(settings.screenContexts, settings.screenWords);
   const second = await apart(settings.rescoreContexts, settings.rescoreWords);
 
-  const sweep = await sweepVocabulary(probe, screen, settings, seed);
+  const sweep = await sweepVocabulary(
+    ...(await screened(options, probe, effect, screen)),
+    settings,
+    seed,
+  );
   const listed = [...options.suspects, ...options.canonical].map((text) =>
     tokensInside(tokenizer, text),
   );

@@ -5,6 +5,7 @@ import { float, type Graph, int, ints, text, type Value } from '../../onnx/graph
 import type {
   Activation,
   DenseMlpSpec,
+  Int8Matrix,
   LinearSpec,
   MlpSpec,
   MoeMlpSpec,
@@ -14,9 +15,29 @@ import type {
 
 /** @param x [rows, in] @returns [rows, out] */
 export function emitLinear(g: Graph, spec: LinearSpec, x: Value): Value {
+  if (spec.int8 !== undefined) return emitInt8(g, spec.int8, spec.bias, x);
   const weight = g.external(spec.weight);
   const bias = spec.bias === undefined ? [] : [g.external(spec.bias)];
   return g.op('Gemm', [x, weight, ...bias], { transB: int(spec.layout === 'out-in' ? 1 : 0) });
+}
+
+const LEVELS = 127;
+const ZERO_CODE = 128;
+
+/** Rows get a step each, so that one row of large values takes nothing from the others; sums are exact integers. */
+function emitInt8(
+  g: Graph,
+  { codes, scales }: Int8Matrix,
+  bias: LocatedTensor | undefined,
+  x: Value,
+): Value {
+  const peak = g.reduce('Max', g.op('Abs', [x]), [-1]);
+  const step = g.op('Max', [g.div(peak, g.f32(LEVELS)), g.f32(1e-30)]);
+  const zero = g.u8(ZERO_CODE);
+  const rounded = g.op('QuantizeLinear', [g.div(x, step), g.f32(1), zero]);
+  const product = g.cast(g.op('MatMulInteger', [rounded, g.external(codes), zero]), 'f32');
+  const y = g.mul(g.mul(product, step), g.external(scales));
+  return bias === undefined ? y : g.add(y, g.external(bias));
 }
 
 /** @param x [..., width] */

@@ -100,7 +100,7 @@ function followers(token: TokenString, path: AgreedPath): TokenString[] {
   return pairs;
 }
 
-/** One step for a large vocabulary: keeps the tokens after which the contexts agree on something unexplained. */
+/** One step for a large vocabulary, in eight bits if the scan was asked to: keeps the tokens after which the contexts agree on something unexplained. */
 async function screen(
   probe: BehaviourProbe,
   contexts: readonly TokenString[],
@@ -108,7 +108,7 @@ async function screen(
 ): Promise<TokenString[]> {
   probe.progress('screen of the vocabulary', 0, all.length);
   const few = contexts.slice(0, 4);
-  const paths = await probe.generator.agree(few, all, 1);
+  const paths = await probe.generator.agree(few, all, 1, true);
   const scored = paths.map((path, i) => {
     const token = all[i] as TokenString;
     let score = 0;
