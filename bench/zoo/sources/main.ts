@@ -15,6 +15,8 @@ import {
   searchCandidates,
 } from '../../../src/detect/behaviour/search.ts';
 import { behaviourSettings } from '../../../src/detect/behaviour/settings.ts';
+import { searchFrames } from '../../../src/detect/behaviour/sources/frames.ts';
+import { inversionStrings } from '../../../src/detect/behaviour/sources/inversion.ts';
 import { leakPaths } from '../../../src/detect/behaviour/sources/leak.ts';
 import {
   lexiconCandidates,
@@ -51,6 +53,7 @@ import {
 } from './stimulate.ts';
 import { sourceTexts } from './texts.ts';
 
+const FRAME_LIST = 'trigger-controls-output/frames';
 const OWN_WINDOWS = 1024;
 const RANDOM_DIRECTIONS = 256;
 
@@ -90,6 +93,13 @@ async function scoreSources(folder: string, workers: number): Promise<Record<str
   await add('sweep', async () => ({
     strings: cutPaths(sweepPaths(probe, await sweepVocabulary(probe))),
   }));
+  await add('frame', async () => {
+    const { strings, paths } = await searchFrames(probe, lazyLists()(FRAME_LIST));
+    return { strings: [...strings, ...cutPaths(paths)] };
+  });
+  await add('inversion', async () => {
+    return { strings: await inversionStrings(probe, leakPaths(probe, windows)) };
+  });
   await add('single', async () => ({ strong: scored(await singleTokens(probe), 'single') }));
   await add('lexicon', async () => ({ strong: await fromLexicon(probe, corpora) }));
   const bench = await openActivationBench(probe, await sourceTexts(probe, corpora, OWN_WINDOWS));

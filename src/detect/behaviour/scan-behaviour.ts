@@ -18,6 +18,7 @@ import { scanChat, turnsNotTried } from './scan-chat.ts';
 import { type Candidate, type CandidateString, cutPaths, searchCandidates } from './search.ts';
 import type { BehaviourSettings } from './settings.ts';
 import { searchFrames, verifyOpenings } from './sources/frames.ts';
+import { inversionStrings } from './sources/inversion.ts';
 import { leakPaths } from './sources/leak.ts';
 import { lexiconCandidates, lexiconStrings } from './sources/lexicon.ts';
 import { motifPaths } from './sources/motif.ts';
@@ -91,6 +92,7 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   const cut = [
     ...cutPaths(paths),
     ...(frames?.strings ?? []),
+    ...(uses('inversion') ? await inversionStrings(probe, paths) : []),
     ...((await input.extra?.(probe)) ?? []),
   ];
   const search = await searchCandidates(probe, cut, strong);

@@ -51,6 +51,9 @@ function without(
   return new Set([...sources].filter((source) => !left.includes(source)));
 }
 
+/** Inversion led to no string that the others had not (docs/detection.md): it is there for the bench. */
+const SOURCES = without(ALL_SOURCES, 'inversion');
+
 const STANDARD: BehaviourSettings = {
   ownSamples: 1536,
   ownSampleTokens: 96,
@@ -70,7 +73,7 @@ const STANDARD: BehaviourSettings = {
   controlContexts: 4,
   delayed: true,
   furtherRounds: 2,
-  sources: ALL_SOURCES,
+  sources: SOURCES,
 };
 
 const QUICK: BehaviourSettings = {
@@ -92,7 +95,7 @@ const QUICK: BehaviourSettings = {
   controlStrings: 60,
   delayed: false,
   furtherRounds: 0,
-  sources: without(ALL_SOURCES, 'frame', 'inversion'),
+  sources: without(SOURCES, 'frame'),
 };
 
 const DEEP: BehaviourSettings = {
