@@ -8,8 +8,14 @@ export function activeFindings(target: TargetResult): readonly Finding[] {
   );
 }
 
+/** Whether a calibration took away what the shipped thresholds would have shown as more than a note. */
+function withholds({ calibration }: TargetResult): boolean {
+  return calibration?.withheld.some(({ level }) => level !== 'note') === true;
+}
+
 export function needsLook(target: TargetResult): boolean {
-  return target.verdict === 'pass' && activeFindings(target).some(({ level }) => level !== 'note');
+  if (target.verdict !== 'pass') return false;
+  return withholds(target) || activeFindings(target).some(({ level }) => level !== 'note');
 }
 
 export function meaningOf(target: TargetResult): string {
@@ -21,6 +27,9 @@ export function meaningOf(target: TargetResult): string {
         ? 'There was nothing to look at.'
         : 'Something that should have been looked at could not be. There is no answer yet.';
     case 'pass':
+      if (withholds(target)) {
+        return 'Nothing was found at the level that fails, but a person must look at what the calibration withheld.';
+      }
       return needsLook(target)
         ? 'Nothing was found at the level that fails, but a person must look at what was found.'
         : 'The stages that ran found nothing that fails. That is not a proof that nothing is there.';

@@ -98,7 +98,11 @@ function topFindings(target: TargetResult, shown: readonly Finding[], index: num
 function calibrated(target: TargetResult): Markup {
   const [calibration, ...changes] = calibrationLines(target);
   if (calibration === undefined) return NOTHING;
-  const lines = changes.map((line) => html`<li class="limit">${clip(line, 400)}</li>`);
+  const lines = changes.map((line) => {
+    const [what = '', ...rest] = line.split(': ');
+    const tone = what === 'Withheld' ? 'failed' : 'limit';
+    return html`<li class="${tone}">${what}: <span>${clip(rest.join(': '), 400)}</span></li>`;
+  });
   return html`<h2 class="label">Calibration</h2><p class="where">${clip(calibration, 300)}</p><ul class="gaps">${lines}</ul>`;
 }
 
@@ -111,8 +115,8 @@ function hero(target: TargetResult, shown: readonly Finding[], index: number): M
       : NOTHING;
   return html`<section class="hero ${needsLook(target) ? 'incomplete' : target.verdict}">
 <div class="hero-top"><div class="verdict">${WORD[target.verdict]}</div><p class="path"><b>${clip(target.path, 400)}</b></p><p>${meaningOf(target)}</p>${topFindings(target, shown, index)}</div>
-<div class="hero-body"><section><h2 class="label">Found</h2>${tally(activeFindings(target))}<h2 class="label">Looked at</h2>${stages(target)}${cost}${digest}</section>
-<section><h2 class="label">Not covered</h2>${gaps(target)}${calibrated(target)}</section></div></section>`;
+<div class="hero-body"><section><h2 class="label">Found</h2>${tally(activeFindings(target))}<h2 class="label">Looked at</h2>${stages(target)}${cost}${digest}${calibrated(target)}</section>
+<section><h2 class="label">Not covered</h2>${gaps(target)}</section></div></section>`;
 }
 
 function* targetSection(

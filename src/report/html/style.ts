@@ -25,7 +25,7 @@ h1,h2,h3,h4,h5{line-height:1.25;margin:0}
 .top .chip.chip{background:var(--card)}.top{list-style:none;margin:14px 0 0;padding:0}.top li{padding:3px 0}.top a{color:var(--ink);font-weight:600}.top small{color:var(--soft);font-size:14px;overflow-wrap:anywhere}
 .hero-body{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1.25fr);border-top:1px solid var(--line)}
 .hero-body>section{padding:20px 28px}.hero-body>section+section{border-left:1px solid var(--line)}
-.label{font-size:12px;font-weight:650;letter-spacing:.06em;text-transform:uppercase;color:var(--soft);margin:0 0 10px}
+.label{font-size:12px;font-weight:650;letter-spacing:.06em;text-transform:uppercase;color:var(--soft);margin:0 0 10px}.hero-body .label:not(:first-child){margin-top:16px}
 .tally{display:flex;gap:10px;flex-wrap:wrap;margin-bottom:16px}
 .tally span{border-radius:9px;padding:7px 13px;font-weight:600;background:var(--well);color:var(--faint)}
 .tally b{font-size:19px;margin-right:5px}

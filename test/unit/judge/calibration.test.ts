@@ -118,6 +118,7 @@ describe('a calibration', () => {
       { ruleId: 'NF5001', level: 'error', value: 60, pValue: 0.1 },
     ]);
     const shown = render(renderPretty({ ...resultOf([]), targets: [quiet] }, context()));
+    expect(shown).toContain('a person must look at what the calibration withheld');
     expect(shown).toContain('Withheld: NF5001 (error as shipped) at 60, conformal p-value 0.1');
     expect(scan(60.001, high).verdict).toBe('fail');
   });
