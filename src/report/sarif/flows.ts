@@ -22,17 +22,31 @@ export function triggerOf(finding: Finding): VerifiedTrigger | undefined {
 
 const layerOf = (site: string): number => Number(/\d+/.exec(site)?.[0] ?? -1);
 
+type FeaturesByTrigger = ReadonlyMap<string, ReadonlyMap<string, CausalFeature>>;
+
+/** Read once a target: a result may hold tens of thousands of findings. */
+const indexed = new WeakMap<TargetResult, FeaturesByTrigger>();
+
+function featuresByTrigger(target: TargetResult): FeaturesByTrigger {
+  const known = indexed.get(target);
+  if (known !== undefined) return known;
+  const index = new Map<string, Map<string, CausalFeature>>();
+  for (const fact of target.findings.flatMap((finding) => finding.evidence)) {
+    if (fact.kind !== 'causal-feature') continue;
+    const features = index.get(fact.triggerText) ?? new Map<string, CausalFeature>();
+    index.set(fact.triggerText, features.set(`${fact.site}\n${fact.feature}`, fact));
+  }
+  indexed.set(target, index);
+  return index;
+}
+
 /** Features that carry one trigger's behaviour, from any finding of the target, in layer order. */
 export function featuresOf(
   trigger: VerifiedTrigger,
   target: TargetResult,
 ): readonly CausalFeature[] {
-  const features = new Map<string, CausalFeature>();
-  for (const fact of target.findings.flatMap((finding) => finding.evidence)) {
-    if (fact.kind !== 'causal-feature' || fact.triggerText !== trigger.triggerText) continue;
-    features.set(`${fact.site}\n${fact.feature}`, fact);
-  }
-  return [...features.values()]
+  const features = featuresByTrigger(target).get(trigger.triggerText);
+  return [...(features?.values() ?? [])]
     .toSorted(
       (a, b) =>
         layerOf(a.site) - layerOf(b.site) ||

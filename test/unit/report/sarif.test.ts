@@ -1,7 +1,8 @@
 import type { Log, Run } from 'sarif';
 import { describe, expect, it } from 'vitest';
-import type { ScanResult } from '../../../src/finding/finding.ts';
+import type { ScanResult, TargetResult } from '../../../src/finding/finding.ts';
 import type { ReportContext } from '../../../src/report/report.ts';
+import { featuresOf } from '../../../src/report/sarif/flows.ts';
 import { relativeUri } from '../../../src/report/sarif/places.ts';
 import { renderSarif } from '../../../src/report/sarif/sarif.ts';
 import {
@@ -171,4 +172,21 @@ it.each([
   ['\ud800', '%EF%BF%BD'],
 ])('encodes %j', (path, uri) => {
   expect(relativeUri(path)).toBe(uri);
+});
+
+it('reads the findings of a target once for all of its triggers', () => {
+  const [whole] = backdoored().targets;
+  const [finding] = whole?.findings ?? [];
+  const fact = finding?.evidence[0];
+  if (whole === undefined || fact?.kind !== 'verified-trigger') throw new Error('no trigger');
+  let reads = 0;
+  const counted: TargetResult = {
+    ...whole,
+    get findings() {
+      reads += 1;
+      return whole.findings;
+    },
+  };
+  for (let i = 0; i < 100; i++) expect(featuresOf(fact, counted).length).toBeGreaterThan(0);
+  expect(reads).toBe(1);
 });
