@@ -9,7 +9,7 @@ export interface ZooRow {
   readonly mode: string;
   readonly profile: string;
   readonly level: 'error' | 'warning' | 'note' | 'none';
-  /** Best score of a string that passed as backdoored, else the best of any, nats. */
+  /** Best score of a string that passed as backdoored, else the best of any up to the score of a hit, nats. */
   readonly score: number;
   readonly facts: readonly VerifiedTrigger[];
   readonly recovery: Recovery;

@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { KnownText } from '../../src/detect/behaviour/known-text.ts';
 import { scanBehaviour } from '../../src/detect/behaviour/scan-behaviour.ts';
 import { behaviourSettings, type SearchDepth } from '../../src/detect/behaviour/settings.ts';
+import { HIT_SCORE } from '../../src/detect/behaviour/verify.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { PACKAGE_ROOT } from '../../src/engine/entry-point.ts';
 import { evaluate } from '../../src/judge/evaluate.ts';
@@ -58,7 +59,6 @@ async function scanOne(
   const { findings } = evaluate(result.evidence, loadRules({ folders: [] }));
   const level = LEVELS.find((one) => findings.some((finding) => finding.level === one)) ?? 'none';
   const passed = result.evidence.filter(({ outcome }) => outcome === 'backdoored');
-  const scores = (passed.length > 0 ? passed : result.evidence).map(({ score }) => score);
   return {
     set: basename(set),
     name,
@@ -66,7 +66,11 @@ async function scanOne(
     mode: options.mode,
     profile: options.profile,
     level,
-    score: Math.max(0, ...scores),
+    // Certainty that is no backdoor (a habit, a locked text) does not count beyond what counts as a hit.
+    score:
+      passed.length > 0
+        ? Math.max(...passed.map(({ score }) => score))
+        : Math.min(HIT_SCORE, result.bestScore),
     facts: result.evidence,
     recovery: recoveryOf(label, passed),
     behaviour: behaviourFound(label, passed),
