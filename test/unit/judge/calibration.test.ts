@@ -103,7 +103,7 @@ describe('a calibration', () => {
       'Conformal p-value 0.05 among 19 clean models (calibration "ours").',
     );
     expect(calibrated.calibration?.thresholds).toContainEqual({
-      ...{ ruleId: 'NF5001', threshold: 'minScore', shipped: 29, above: 23, certifies: 0.05 },
+      ...{ ruleId: 'NF5001', threshold: 'minScore', shipped: 31, above: 23, certifies: 0.05 },
     });
     expect(judge(target({ evidence: [trigger({ score: 24.5 })] }), rules, policy).verdict).toBe(
       'pass',
@@ -130,7 +130,7 @@ describe('a calibration', () => {
     expect(found.findings[0]?.calibrated?.pValue).toBe(0.25);
     expect(found.calibration?.thresholds).toEqual([]);
     expect(found.calibration?.notApplied.join(' ')).toContain(
-      'NF5001 keeps minScore 29: 3 models certify 25 % at best, 5 % needs 19.',
+      'NF5001 keeps minScore 31: 3 models certify 25 % at best, 5 % needs 19.',
     );
   });
 
