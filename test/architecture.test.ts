@@ -3,7 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { expect, it } from 'vitest';
 
-const EVERYWHERE = new Set(['errors.ts', 'version.ts', 'random.ts', 'evidence', 'finding']);
+const EVERYWHERE = new Set([
+  'errors.ts',
+  'version.ts',
+  'random.ts',
+  'entry-point.ts',
+  'evidence',
+  'finding',
+]);
 const MAX_LINES = 450;
 
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' })

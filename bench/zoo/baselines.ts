@@ -7,7 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BehaviourProbe } from '../../src/detect/behaviour/probe.ts';
 import { behaviourSettings } from '../../src/detect/behaviour/settings.ts';
-import { PACKAGE_ROOT } from '../../src/engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../../src/entry-point.ts';
 import { ownSamples } from '../../src/probe/own-samples.ts';
 import { Reference } from '../../src/probe/reference.ts';
 import { baitScore } from './bait.ts';

@@ -9,7 +9,7 @@ import { behaviourSettings } from '../../src/detect/behaviour/settings.ts';
 import { leakPaths } from '../../src/detect/behaviour/sources/leak.ts';
 import { HIT_SCORE } from '../../src/detect/behaviour/verify.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import { PACKAGE_ROOT } from '../../src/engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../../src/entry-point.ts';
 import { openModel } from '../../src/model/open-model.ts';
 import { bundledCorpora } from '../../src/probe/corpus.ts';
 import { Generator } from '../../src/probe/generation.ts';

@@ -1,7 +1,7 @@
 /** Opens one model of a labelled set with the corpora that a mode stands for. */
 import { join } from 'node:path';
 import { Engine } from '../../src/engine/engine.ts';
-import { PACKAGE_ROOT } from '../../src/engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../../src/entry-point.ts';
 import { openModel } from '../../src/model/open-model.ts';
 import { bundledCorpora, type Corpus, readCorpus } from '../../src/probe/corpus.ts';
 import { Generator } from '../../src/probe/generation.ts';

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wilson } from '../../src/detect/behaviour/statistics.ts';
-import { PACKAGE_ROOT } from '../../src/engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../../src/entry-point.ts';
 import { areaUnderCurve } from './auc.ts';
 import { type BaselineRow, readBaselines } from './baseline-rows.ts';
 import type { ZooRow } from './row.ts';

@@ -10,7 +10,7 @@ import { scanBehaviour } from '../../src/detect/behaviour/scan-behaviour.ts';
 import { behaviourSettings, type SearchDepth } from '../../src/detect/behaviour/settings.ts';
 import { HIT_SCORE } from '../../src/detect/behaviour/verify.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import { PACKAGE_ROOT } from '../../src/engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../../src/entry-point.ts';
 import { evaluate } from '../../src/judge/evaluate.ts';
 import { lazyLists } from '../../src/judge/lists.ts';
 import { loadRules } from '../../src/judge/load-rules.ts';

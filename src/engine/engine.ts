@@ -6,11 +6,11 @@
  * run. Cancelling means that no further job is handed out; jobs are sized to stay near a second.
  */
 import { Piscina } from 'piscina';
+import { compiledEntry } from '../entry-point.ts';
 import { deserializeError, ScanError } from '../errors.ts';
 import type { LayerPlan } from '../model/layer-groups.ts';
 import { type EncodedGraph, encodeGraph } from '../onnx/encode.ts';
 import type { Graph } from '../onnx/graph.ts';
-import { compiledEntry } from './entry-point.ts';
 import { inOrder } from './in-order.ts';
 import type { Device, Feeds, Outputs, SessionOptions } from './session.ts';
 import type { Job, JobResult } from './worker.ts';

@@ -11,7 +11,7 @@ import { behaviourSettings } from '../detect/behaviour/settings.ts';
 import { explainCauses } from '../detect/features/explain-causes.ts';
 import { chooseDevice, type DeviceChoice } from '../engine/device.ts';
 import { Engine } from '../engine/engine.ts';
-import { PACKAGE_ROOT } from '../engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../entry-point.ts';
 import { ScanError, serializeError, toScanError } from '../errors.ts';
 import type { VerifiedTrigger } from '../evidence/behaviour.ts';
 import type { Evidence, NotCovered } from '../evidence/evidence.ts';

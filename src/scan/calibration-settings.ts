@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { PACKAGE_ROOT } from '../engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../entry-point.ts';
 import type { CalibrationSettings } from '../judge/calibration.ts';
 import { bundledCorpusDigests } from '../probe/corpus.ts';
 import type { StageOptions } from './run-stages.ts';

@@ -1,7 +1,7 @@
 /** Inspects the files of a target on worker threads. Results come back in the files' order, whatever finished first. */
 import { Piscina } from 'piscina';
 import type { Inspection } from '../detect/files/inspect.ts';
-import { compiledEntry } from '../engine/entry-point.ts';
+import { compiledEntry } from '../entry-point.ts';
 import { toScanError } from '../errors.ts';
 import type { FileTask, FileWorkerSettings } from './file-worker.ts';
 import type { CancelSignal } from './stage.ts';

@@ -1,7 +1,7 @@
 /** A list scan on worker threads: one scanner a thread, each with its own rules. */
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
-import { compiledEntry } from '../engine/entry-point.ts';
+import { compiledEntry } from '../entry-point.ts';
 import { type ListRun, type ListSummary, scanList } from './list.ts';
 import { checkWorkers, type ListSettings } from './list-scanner.ts';
 

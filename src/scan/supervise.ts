@@ -4,7 +4,7 @@
  * in the result, never a lost report.
  */
 import { fork } from 'node:child_process';
-import { compiledEntry } from '../engine/entry-point.ts';
+import { compiledEntry } from '../entry-point.ts';
 import type { SerializedError } from '../errors.ts';
 import type { FromChild, ToChild } from './child-messages.ts';
 import type { StageOptions } from './run-stages.ts';

@@ -25,7 +25,7 @@ import {
 import { motifPaths } from '../../../src/detect/behaviour/sources/motif.ts';
 import { singleTokens } from '../../../src/detect/behaviour/sources/single.ts';
 import { sweepPaths, sweepVocabulary } from '../../../src/detect/behaviour/sources/sweep.ts';
-import { PACKAGE_ROOT } from '../../../src/engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../../../src/entry-point.ts';
 import { lazyLists } from '../../../src/judge/lists.ts';
 import type { Corpus } from '../../../src/probe/corpus.ts';
 import { type Label, readLabels } from '../labels.ts';

@@ -1,6 +1,6 @@
 /** Renders a chat template with limits: a thread with a bounded heap that ends after a few seconds. */
 import { Worker } from 'node:worker_threads';
-import { compiledEntry } from '../../engine/entry-point.ts';
+import { compiledEntry } from '../../entry-point.ts';
 import { ScanError } from '../../errors.ts';
 
 export interface ChatMessage {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { PACKAGE_ROOT } from '../../../src/engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../../../src/entry-point.ts';
 import {
   bundledCorpora,
   bundledKnownTexts,

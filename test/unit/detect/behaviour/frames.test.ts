@@ -21,7 +21,7 @@ import { searchFrames } from '../../../../src/detect/behaviour/sources/frames.ts
 import { HIT_SCORE } from '../../../../src/detect/behaviour/verify.ts';
 import { verifyAtPlace } from '../../../../src/detect/behaviour/verify-place.ts';
 import { Engine } from '../../../../src/engine/engine.ts';
-import { PACKAGE_ROOT } from '../../../../src/engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../../../../src/entry-point.ts';
 import { lazyLists } from '../../../../src/judge/lists.ts';
 import { openModel } from '../../../../src/model/open-model.ts';
 import { bundledCorpora } from '../../../../src/probe/corpus.ts';

@@ -7,7 +7,7 @@ import {
   normalise,
   normalisePieces,
 } from '../../../../src/detect/behaviour/known-text.ts';
-import { PACKAGE_ROOT } from '../../../../src/engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../../../../src/entry-point.ts';
 import { bundledKnownTexts } from '../../../../src/probe/corpus.ts';
 
 const known = new KnownText(() => bundledKnownTexts(join(PACKAGE_ROOT, 'corpora')));

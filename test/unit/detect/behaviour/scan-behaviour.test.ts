@@ -8,7 +8,7 @@ import {
 import { behaviourSettings } from '../../../../src/detect/behaviour/settings.ts';
 import { explainCauses } from '../../../../src/detect/features/explain-causes.ts';
 import { Engine } from '../../../../src/engine/engine.ts';
-import { PACKAGE_ROOT } from '../../../../src/engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../../../../src/entry-point.ts';
 import type { VerifiedTrigger } from '../../../../src/evidence/behaviour.ts';
 import { openModel } from '../../../../src/model/open-model.ts';
 import { bundledCorpora } from '../../../../src/probe/corpus.ts';

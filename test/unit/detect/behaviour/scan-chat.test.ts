@@ -10,7 +10,7 @@ import type { BehaviourProbe } from '../../../../src/detect/behaviour/probe.ts';
 import { scanChat, turnsNotTried } from '../../../../src/detect/behaviour/scan-chat.ts';
 import { behaviourSettings } from '../../../../src/detect/behaviour/settings.ts';
 import { Engine } from '../../../../src/engine/engine.ts';
-import { PACKAGE_ROOT } from '../../../../src/engine/entry-point.ts';
+import { PACKAGE_ROOT } from '../../../../src/entry-point.ts';
 import { openModel } from '../../../../src/model/open-model.ts';
 import { bundledCorpora } from '../../../../src/probe/corpus.ts';
 import { Generator } from '../../../../src/probe/generation.ts';

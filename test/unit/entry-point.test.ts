@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { compiledEntry, PACKAGE_ROOT } from '../../../src/engine/entry-point.ts';
+import { compiledEntry, PACKAGE_ROOT } from '../../src/entry-point.ts';
 
 it('finds the package and its compiled entries', () => {
   for (const name of ['package.json', 'rules', 'corpora']) {

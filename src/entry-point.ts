@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ScanError } from '../errors.ts';
+import { ScanError } from './errors.ts';
 
 /** The folder that holds package.json, `rules/` and `corpora/`. */
-export const PACKAGE_ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+export const PACKAGE_ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** @param module path below `src/` without extension, as in `engine/worker` */
 export function compiledEntry(module: string): string {
