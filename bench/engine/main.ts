@@ -1,9 +1,9 @@
 /**
- * How fast the engine is: `npm run bench:engine [-- --rounds N --full --skip-large --skip-python]`. Pairs the SAE pass with SAELens and
+ * How fast the engine is: `npm run bench:engine [-- --only PARTS --rounds N --full --skip-large --skip-python]`. Pairs the SAE pass with SAELens and
  * TransformerLens on the same weights and tokens, times candidate sweeps, and follows time and memory over model
  * sizes, corpus sizes and workers. Writes docs/benchmarks.md and docs/benchmarks.svg.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,8 +16,9 @@ import { type LlamaShape, parameterCount, writeLlama } from './random-model.ts';
 import {
   type BoundedResult,
   type GrowthPoint,
+  keepPart,
+  type Measurements,
   type Paired,
-  type Results,
   type SpeedPair,
   type SweepResult,
   type TapPoint,
@@ -27,6 +28,8 @@ import { screening } from './screening.ts';
 
 const { values: options } = parseArgs({
   options: {
+    only: { type: 'string' },
+    out: { type: 'string', default: 'bench/out/engine' },
     rounds: { type: 'string', default: '4' },
     full: { type: 'boolean', default: false },
     'skip-large': { type: 'boolean', default: false },
@@ -34,7 +37,7 @@ const { values: options } = parseArgs({
   },
 });
 const ROUNDS = Number(options.rounds);
-const OUT = 'bench/out/engine';
+const OUT = options.out;
 const EXPORT = join(OUT, 'export');
 const LAYER = 8;
 const BATCH = 4;
@@ -280,62 +283,88 @@ function bounded(shape: LlamaShape): BoundedResult {
   return { name: shape.name, weightBytes: 4 * parameterCount(shape), runs };
 }
 
-mkdirSync(OUT, { recursive: true });
-const startLoad = loadavg()[0] ?? 0;
-const environment = options['skip-python']
-  ? 'left out with --skip-python'
-  : pythonEnvironment('bench/out/.venv');
-if (typeof environment === 'string') say(`SAELens is not compared: ${environment}`);
-const pairedResult = typeof environment === 'string' ? environment : await paired(environment);
-const [small, middle, large] = SHAPES.map((shape) => ({
-  shape,
-  parameters: parameterCount(shape),
-}));
-if (small === undefined || middle === undefined || large === undefined)
-  throw new Error('no shapes');
-const middleModel = writeLlama(OUT, middle.shape);
-const gpt2 = typeof pairedResult === 'string' ? middleModel : join(EXPORT, 'model');
-const sweep = await sweepOf(gpt2, 50_257);
-say(
-  `sweep: ${sweep.fullRate?.toFixed(1)} against ${sweep.sharedRate.toFixed(0)} candidates a CPU s`,
-);
-const encoderFolder = typeof environment === 'string' ? undefined : environment.encoder;
-const encoder = encoderFolder === undefined ? undefined : await encoderSweep(encoderFolder);
+function sized(name: string): { readonly shape: LlamaShape; readonly parameters: number } {
+  const shape = SHAPES.find((candidate) => candidate.name === name);
+  if (shape === undefined) throw new Error(`no shape ${name}`);
+  return { shape, parameters: parameterCount(shape) };
+}
+
+const small = sized('23M');
+const middle = sized('124M');
+const large = sized('1.1B');
 const stories = 'test/fixtures/models/stories260K';
-const points = [
-  await growth('260K', stories, 260_032),
-  await growth('23M', writeLlama(OUT, small.shape), small.parameters),
-  await growth('124M', middleModel, middle.parameters),
-];
-const boundedResult = options['skip-large'] ? undefined : bounded(large.shape);
-if (!options['skip-large']) {
+const middleModel = () => writeLlama(OUT, middle.shape);
+const environment = () =>
+  options['skip-python'] ? 'left out with --skip-python' : pythonEnvironment('bench/out/.venv');
+
+async function pairedPart(): Promise<Paired | string> {
+  const found = environment();
+  if (typeof found === 'string') say(`SAELens is not compared: ${found}`);
+  return typeof found === 'string' ? found : paired(found);
+}
+
+async function encoderPart(): Promise<SweepResult | undefined> {
+  const found = environment();
+  const folder = typeof found === 'string' ? undefined : found.encoder;
+  return folder === undefined ? undefined : encoderSweep(folder);
+}
+
+async function growthPart(): Promise<GrowthPoint[]> {
+  const points = [
+    await growth('260K', stories, 260_032),
+    await growth('23M', writeLlama(OUT, small.shape), small.parameters),
+    await growth('124M', middleModel(), middle.parameters),
+  ];
+  if (options['skip-large']) return points;
   points.push(await growth('1.1B', writeLlama(OUT, large.shape), large.parameters));
   rmSync(join(OUT, large.shape.name), { recursive: true });
+  return points;
 }
-const results: Results = {
-  machine: {
-    processor: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
-    memoryBytes: totalmem(),
-    node: process.version,
-    engine: engineBuild().version,
-    load: [startLoad, loadavg()[0] ?? 0],
+
+/** Each is measured by itself, so that one can be measured again with `--only`. */
+const PARTS: { readonly [Part in keyof Measurements]: () => Promise<Measurements[Part]> } = {
+  paired: pairedPart,
+  sweep: () => {
+    const exported = join(EXPORT, 'model');
+    return sweepOf(existsSync(exported) ? exported : middleModel(), 50_257);
   },
-  paired: pairedResult,
-  taps: await taps(middleModel, middle.shape.layers),
-  bounded: boundedResult,
-  equal: equalWindows(stories, 512),
-  eightBits: await eightBits(middleModel),
-  screening: [
+  encoder: encoderPart,
+  taps: () => taps(middleModel(), middle.shape.layers),
+  equal: async () => equalWindows(stories, 512),
+  eightBits: () => eightBits(middleModel()),
+  screening: async () => [
     ...(await screening('stories260K', stories, OUT)),
     ...(await screening('planted-m05', 'test/fixtures/models/planted-m05', OUT)),
   ],
-  sweep,
-  encoder,
-  growth: points,
-  corpus: await corpusGrowth(stories),
-  workers: await workerGrowth(middleModel),
+  bounded: async () => (options['skip-large'] ? undefined : bounded(large.shape)),
+  growth: growthPart,
+  corpus: () => corpusGrowth(stories),
+  workers: () => workerGrowth(middleModel()),
 };
-writeFileSync(join(OUT, 'results.json'), JSON.stringify(results, undefined, 2));
-writeReport(results);
+
+mkdirSync(OUT, { recursive: true });
+const names = Object.keys(PARTS) as (keyof Measurements)[];
+const wanted = options.only === undefined ? names : options.only.split(',');
+const unknown = wanted.filter((name) => !names.includes(name as keyof Measurements));
+if (unknown.length > 0)
+  throw new Error(`no part ${unknown.join(', ')}; there are ${names.join(', ')}`);
+for (const name of names) {
+  if (!wanted.includes(name)) continue;
+  const before = loadavg()[0] ?? 0;
+  const value = await PARTS[name]();
+  keepPart(name, {
+    value,
+    day: new Date().toISOString().slice(0, 10),
+    load: [before, loadavg()[0] ?? 0],
+    machine: {
+      processor: cpus()[0]?.model.trim() ?? 'unknown',
+      cores: availableParallelism(),
+      memoryBytes: totalmem(),
+      node: process.version,
+      engine: engineBuild().version,
+    },
+  });
+  say(`${name}: done`);
+}
+writeReport();
 say('wrote docs/benchmarks.md and docs/benchmarks.svg');

@@ -29,7 +29,7 @@ export class Measured {
   }
 
   static ours(folder: string, job: Job): Promise<Measured> {
-    const file = join(folder, 'job.json');
+    const file = join(folder, `job-${process.pid}.json`);
     writeFileSync(file, JSON.stringify(job));
     return Measured.start(process.execPath, ['--import', 'tsx', 'bench/engine/child.ts', file]);
   }

@@ -1,6 +1,6 @@
 /** docs/benchmarks.md and its picture, out of measured results only. */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { BoundedRun } from './bounded.ts';
 import type { EqualWindows } from './equal-windows.ts';
 import type { ScreeningResult } from './screening.ts';
@@ -60,26 +60,17 @@ export interface BoundedResult {
   readonly runs: readonly BoundedRun[];
 }
 
-export interface Results {
-  readonly machine: {
-    readonly processor: string;
-    readonly cores: number;
-    readonly memoryBytes: number;
-    readonly node: string;
-    readonly engine: string;
-    /** One-minute load at the start and at the end. */
-    readonly load: readonly [number, number];
-  };
+export interface Measurements {
   /** Or why it was left out. */
   readonly paired: Paired | string;
+  readonly sweep: SweepResult;
+  readonly encoder: SweepResult | undefined;
   readonly taps: readonly TapPoint[];
-  /** Absent with --skip-large. */
-  readonly bounded: BoundedResult | undefined;
   readonly equal: readonly EqualWindows[];
   readonly eightBits: SpeedPair;
   readonly screening: readonly ScreeningResult[];
-  readonly sweep: SweepResult;
-  readonly encoder: SweepResult | undefined;
+  /** Absent with --skip-large. */
+  readonly bounded: BoundedResult | undefined;
   readonly growth: readonly GrowthPoint[];
   readonly corpus: readonly {
     readonly tokens: number;
@@ -94,6 +85,33 @@ export interface Results {
   }[];
 }
 
+export interface MeasuredPart<Value = unknown> {
+  readonly value: Value;
+  readonly day: string;
+  /** One-minute load before and after. */
+  readonly load: readonly [number, number];
+  readonly machine: {
+    readonly processor: string;
+    readonly cores: number;
+    readonly memoryBytes: number;
+    readonly node: string;
+    readonly engine: string;
+  };
+}
+
+/** The last measurement of every part, from which the report is written. */
+const KEPT = 'bench/engine/results.json';
+
+type Kept = { readonly [Part in keyof Measurements]?: MeasuredPart<Measurements[Part]> };
+
+function readKept(): Kept {
+  return existsSync(KEPT) ? (JSON.parse(readFileSync(KEPT, 'utf8')) as Kept) : {};
+}
+
+export function keepPart(name: keyof Measurements, part: MeasuredPart): void {
+  writeFileSync(KEPT, `${JSON.stringify({ ...readKept(), [name]: part }, undefined, 2)}\n`);
+}
+
 const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
 const gigaflops = (value: number) => (value / 1e9).toFixed(0);
 const whole = (value: number) => Math.round(value).toLocaleString('en');
@@ -103,48 +121,60 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-export function writeReport(results: Results): void {
-  writeFileSync('docs/benchmarks.svg', picture(results.growth));
-  writeFileSync('docs/benchmarks.md', text(results));
+export function writeReport(): void {
+  const kept = readKept();
+  if (kept.growth !== undefined) writeFileSync('docs/benchmarks.svg', picture(kept.growth.value));
+  writeFileSync('docs/benchmarks.md', text(kept));
   execFileSync('npx', ['biome', 'format', '--write', 'docs/benchmarks.md'], { stdio: 'ignore' });
 }
 
-function text(results: Results): string {
-  const { machine, growth, corpus, workers } = results;
-  const [before, after] = machine.load.map((load) => load.toFixed(1));
+/** A part's text, or that it was not measured. */
+function part<Name extends keyof Measurements>(
+  kept: Kept,
+  name: Name,
+  show: (value: Measurements[Name]) => string,
+): string {
+  const found = kept[name];
+  return found === undefined ? 'Not measured.' : show(found.value as Measurements[Name]);
+}
+
+function machineText(kept: Kept): string {
+  const rows = Object.entries(kept).map(([name, { day, load, machine }]) => [
+    name,
+    day,
+    `${machine.processor}, ${machine.cores} cores, ${(machine.memoryBytes / 1e9).toFixed(0)} GB`,
+    `${machine.node}, ${machine.engine}`,
+    load.map((value) => value.toFixed(1)).join(' to '),
+  ]);
+  return table(['part', 'measured', 'machine', 'Node, ONNX Runtime', 'load'], rows);
+}
+
+function text(kept: Kept): string {
   return `# Benchmarks
 
-Written by \`npm run bench:engine\`. Machine: ${machine.processor}, ${machine.cores} cores, ${(machine.memoryBytes / 1e9).toFixed(0)} GB; Node ${machine.node},
-ONNX Runtime ${machine.engine}. The machine was shared: its load was ${before} at the start and ${after} at the end. So every rate is a count over **CPU time**
-(user and system), each row from a process of its own; ratios come from rounds that alternate. Peak memory is the resident set, mapped weights included.
+Written by \`npm run bench\`; \`npm run bench -- --only PART\` measures a part again and keeps the others. The machine was shared, as its load says (last
+section). So every rate is a count over **CPU time** (user and system), each row from a process of its own; ratios come from rounds that alternate. Peak memory
+is the resident set, mapped weights included.
 
 ## SAE pass against SAELens
 
 GPT-2-small shape (12 layers, width 768, random weights), activations before block 8, standard dictionary of 24,576 features, per feature count, sum and maximum, one
 thread each. SAELens with TransformerLens stops at the layer, too (\`bench/engine/saelens_pass.py\`).
 
-${pairedText(results.paired)}
+${part(kept, 'paired', pairedText)}
 
 ## Stopping at the tap
 
 The graph of a pass ends at its last site; blocks behind it are not in the graph. GPT-2-small-sized Llama (124M), stream after the block:
 
-${tapText(results.taps)}
+${part(kept, 'taps', tapText)}
 
 ## Equal windows
 
 The SAE pass runs equal windows once and counts them as often as they stand in the text; the numbers are the same to the bit. Bundled corpora, cut into
 windows with the tokenizer of the 260K model:
 
-${table(
-  ['tokens a window', 'windows', 'distinct', 'saved'],
-  results.equal.map(({ length, windows, distinct }) => [
-    String(length),
-    whole(windows),
-    whole(distinct),
-    `${((100 * (windows - distinct)) / Math.max(1, windows)).toFixed(2)} %`,
-  ]),
-)}
+${part(kept, 'equal', equalText)}
 
 So ordinary text gains nothing at the usual 64 or 128 tokens. What gains is text that a model wrote itself, and corpora with copies.
 
@@ -153,20 +183,22 @@ So ordinary text gains nothing at the usual 64 or 128 tokens. What gains is text
 \`--screen int8\` runs the one-step screen of a large vocabulary, and an encoder's sweep, on an eight-bit copy of the matrices (codes of seven bits, one scale an
 output; rows of activations are rounded to eight bits with a step each). What it keeps is looked at again in float32, and only that is reported.
 
-${eightBitText(results)}
+${part(kept, 'eightBits', speedText)}
+
+${part(kept, 'screening', screeningText)}
 
 So it is off unless asked for. A model with outlier channels loses what was to be found, and whoever plants a backdoor can plant such channels, too.
 
 ## Models larger than memory
 
-${boundedText(results.bounded)}
+${part(kept, 'bounded', boundedText)}
 
 ## Candidate sweep
 
 One token after a context, for many tokens; the best next logit of each. Shared: the context's keys and values are computed once and only the last position reaches
 the head. Full: every sequence is run whole, with logits at every position.
 
-${sweepText(results)}
+${part(kept, 'sweep', (sweep) => sweepText(sweep, kept.encoder?.value))}
 
 ## Growth
 
@@ -174,51 +206,79 @@ ${sweepText(results)}
 
 Random Llama-shaped models (260K is trained), batches of 64 tokens, residual stream after the last block.
 
-${table(
-  [
-    'model',
-    'parameters',
-    'tokens a CPU second',
-    'tokens x parameters a CPU second',
-    'opening',
-    'peak memory',
-  ],
-  growth.map((point) => [
-    point.name,
-    whole(point.parameters),
-    whole(point.tokensPerSecond),
-    `${((point.tokensPerSecond * point.parameters) / 1e9).toFixed(1)}e9`,
-    `${(point.openMs / 1000).toFixed(2)} s`,
-    mb(point.peak),
-  ]),
-)}
+${part(kept, 'growth', growthText)}
 
 Corpus size, model of 260K parameters:
 
-${table(
-  ['tokens', 'CPU seconds', 'tokens a CPU second', 'peak memory'],
-  corpus.map(({ tokens, cpuSeconds, peak }) => [
-    whole(tokens),
-    cpuSeconds.toFixed(2),
-    whole(tokens / cpuSeconds),
-    mb(peak),
-  ]),
-)}
+${part(kept, 'corpus', corpusText)}
 
 Workers, model of 124M parameters (wall time on a shared machine says little; CPU time shows that a second worker costs no extra work):
 
-${table(
-  ['workers', 'tokens a CPU second', 'wall seconds', 'peak memory'],
-  workers.map((row) => [
-    String(row.workers),
-    whole(row.tokensPerSecond),
-    row.wallSeconds.toFixed(1),
-    mb(row.peak),
-  ]),
-)}
+${part(kept, 'workers', workersText)}
 
 No GPU was at hand, so no GPU figure is here. WebGPU was checked for equal results on a software Vulkan driver only.
+
+## Where and when
+
+${machineText(kept)}
 `;
+}
+
+function equalText(equal: Measurements['equal']): string {
+  return table(
+    ['tokens a window', 'windows', 'distinct', 'saved'],
+    equal.map(({ length, windows, distinct }) => [
+      String(length),
+      whole(windows),
+      whole(distinct),
+      `${((100 * (windows - distinct)) / Math.max(1, windows)).toFixed(2)} %`,
+    ]),
+  );
+}
+
+function growthText(growth: Measurements['growth']): string {
+  return table(
+    [
+      'model',
+      'parameters',
+      'tokens a CPU second',
+      'tokens x parameters a CPU second',
+      'opening',
+      'peak memory',
+    ],
+    growth.map((point) => [
+      point.name,
+      whole(point.parameters),
+      whole(point.tokensPerSecond),
+      `${((point.tokensPerSecond * point.parameters) / 1e9).toFixed(1)}e9`,
+      `${(point.openMs / 1000).toFixed(2)} s`,
+      mb(point.peak),
+    ]),
+  );
+}
+
+function corpusText(corpus: Measurements['corpus']): string {
+  return table(
+    ['tokens', 'CPU seconds', 'tokens a CPU second', 'peak memory'],
+    corpus.map(({ tokens, cpuSeconds, peak }) => [
+      whole(tokens),
+      cpuSeconds.toFixed(2),
+      whole(tokens / cpuSeconds),
+      mb(peak),
+    ]),
+  );
+}
+
+function workersText(workers: Measurements['workers']): string {
+  return table(
+    ['workers', 'tokens a CPU second', 'wall seconds', 'peak memory'],
+    workers.map((row) => [
+      String(row.workers),
+      whole(row.tokensPerSecond),
+      row.wallSeconds.toFixed(1),
+      mb(row.peak),
+    ]),
+  );
 }
 
 function tapText(taps: readonly TapPoint[]): string {
@@ -233,8 +293,11 @@ function tapText(taps: readonly TapPoint[]): string {
   );
 }
 
-function eightBitText({ eightBits, screening }: Results): string {
-  const { exact, coarse, exactPeak, coarsePeak } = eightBits;
+function speedText({ exact, coarse, exactPeak, coarsePeak }: SpeedPair): string {
+  return `Speed, 124M parameters: ${whole(exact)} tokens a CPU second in float32, ${whole(coarse)} in eight bits, ${(coarse / exact).toFixed(2)} times as many; peak memory ${mb(exactPeak)} and ${mb(coarsePeak)}.`;
+}
+
+function screeningText(screening: readonly ScreeningResult[]): string {
   const rows = screening.map((row) => [
     row.model,
     row.outlier === 1 ? 'none' : `${row.outlier}x`,
@@ -251,9 +314,7 @@ function eightBitText({ eightBits, screening }: Results): string {
     'best 4 % kept',
     'largest error of a probability',
   ];
-  return `Speed, 124M parameters: ${whole(exact)} tokens a CPU second in float32, ${whole(coarse)} in eight bits, ${(coarse / exact).toFixed(2)} times as many; peak memory ${mb(exactPeak)} and ${mb(coarsePeak)}.
-
-What it misses: every token of the vocabulary after four contexts, the eight-bit ranking keeping its best 4 %, as the scan keeps 2,000 of 50,000. Outlier: two
+  return `What it misses: every token of the vocabulary after four contexts, the eight-bit ranking keeping its best 4 %, as the scan keeps 2,000 of 50,000. Outlier: two
 channels of each norm scaled up and scaled back behind it, so the model computes the same.
 
 ${table(head, rows)}`;
@@ -294,7 +355,7 @@ Much of a ratio is the processor's matrix kernels: one product of 256 x 768 by 7
 ${gigaflops(paired.ourFlops)} in ONNX Runtime here. The rest, a factor of ${(paired.ourRate / paired.theirRate / (paired.ourFlops / paired.theirFlops)).toFixed(2)}, is what the graph saves.`;
 }
 
-function sweepText({ sweep, encoder }: Results): string {
+function sweepText(sweep: SweepResult, encoder: SweepResult | undefined): string {
   const rows = [
     [
       'GPT-2-small shape',

@@ -20,7 +20,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ScanError, toScanError } from '../../errors.ts';
 
 const GIB = 2 ** 30;
@@ -43,7 +43,8 @@ export class FloatCache {
   readonly maxBytes: number;
 
   constructor(folder: string, maxBytes = DEFAULT_MAX_BYTES) {
-    this.folder = folder;
+    // The engine maps files by absolute paths only.
+    this.folder = resolve(folder);
     this.maxBytes = maxBytes;
   }
 

@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
+import type { LayerPlan } from '../../../src/model/layer-groups.ts';
 import type { Model } from '../../../src/model/open-model.ts';
 import type { TextFrame, Tokenizer } from '../../../src/model/tokenizer.ts';
 import { openWeights } from '../../../src/model/weights.ts';
@@ -59,3 +60,40 @@ test('frames texts, takes none, and refuses one that is empty or too long', asyn
   await expect(embedder.readAll([[4], []])).rejects.toMatchObject({ code: 'E_LIMIT' });
   await expect(embedder.readAll([[4, 4, 4, 4, 4, 4]])).rejects.toMatchObject({ code: 'E_LIMIT' });
 });
+
+/** The fixtures are too small for a bound to cut them: each layer alone, two chunks of text. */
+class LayerByLayer extends Embedder {
+  override plan(): LayerPlan {
+    const { length } = this.model.spec.blocks;
+    const groups = Array.from({ length }, (_, i) => ({
+      first: i,
+      end: i + 1,
+      last: i + 1 === length,
+    }));
+    return { groups, batchTokens: 64, chunkTokens: 256, peakBytes: 0 };
+  }
+}
+
+test.each(['bert', 'bert-classifier', 'mpnet'])(
+  '%s: reads the same layer by layer',
+  async (name) => {
+    const golden = openGolden(name);
+    const model = modelOf(golden);
+    const few = textsOf(golden);
+    const many = Array.from({ length: 80 }, (_, i) => few[(i * 7) % few.length] ?? []);
+    const whole = await new Embedder(model, engine).readAll(many);
+    const readings = await new LayerByLayer(model, engine).readAll(many);
+    expect(readings).toHaveLength(many.length);
+    readings.forEach(({ embedding, classes }, i) => {
+      for (const [found, wanted] of [
+        [embedding, whole[i]?.embedding],
+        [classes, whole[i]?.classes],
+      ]) {
+        expect(found?.length).toBe(wanted?.length);
+        found?.forEach((value, j) => {
+          expect(Math.abs(value - (wanted?.[j] ?? Number.NaN))).toBeLessThan(1e-5);
+        });
+      }
+    });
+  },
+);
