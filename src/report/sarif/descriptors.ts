@@ -129,9 +129,14 @@ export function ruleDescriptor(
 }
 
 /** The error codes that notifications of this run refer to. */
+const OTHER: Readonly<Record<string, string>> = {
+  'method-limit': 'a limit of the method',
+  'calibration-withheld': 'a finding under the shipped thresholds that a calibration does not make',
+};
+
 export function notificationDescriptors(codes: readonly string[]): ReportingDescriptor[] {
   return codes.map((code) => ({
     id: code,
-    shortDescription: { text: ERROR_CODES[code as ErrorCode] ?? 'a limit of the method' },
+    shortDescription: { text: ERROR_CODES[code as ErrorCode] ?? OTHER[code] ?? 'other' },
   }));
 }

@@ -10,6 +10,7 @@ import { clip, visible, visibleLine } from '../safe-text.ts';
 const MAX_TEXT = 1000;
 const MAX_NOTIFICATIONS = 1000;
 const METHOD_LIMIT = 'method-limit';
+const WITHHELD = 'calibration-withheld';
 
 const DESCRIPTIONS: Readonly<Record<number, string>> = {
   [EXIT.ok]: 'nothing at or above the failing level',
@@ -45,6 +46,20 @@ function ofGap(what: string, why: string): Notification {
   };
 }
 
+/** A finding that only a calibration kept out: readers of this file must not take it for none. */
+function* ofWithheld({ calibration, path }: TargetResult): Iterable<Notification> {
+  for (const { ruleId, level, value, pValue } of calibration?.withheld ?? []) {
+    const shown = `${ruleId} (${level} as shipped) at ${Number(value.toPrecision(4))}, conformal p-value ${Number(pValue.toPrecision(4))}`;
+    yield {
+      descriptor: { id: WITHHELD },
+      level: level === 'note' ? 'note' : 'warning',
+      message: {
+        text: `Withheld by calibration ${visibleLine(clip(calibration?.name ?? '', 100))}: ${visibleLine(clip(path, MAX_TEXT))}: ${visibleLine(shown)}`,
+      },
+    };
+  }
+}
+
 const isConfiguration = (notification: Notification): boolean =>
   notification.descriptor?.id === 'E_RULE' || notification.descriptor?.id === 'E_CONFIG';
 
@@ -65,6 +80,7 @@ export function invocationOf(
   }
   for (const target of result.targets) {
     all.push(...target.errors.map((error) => ofError(error, target)));
+    all.push(...ofWithheld(target));
     all.push(...target.coverage.notCovered.map(({ what, why }) => ofGap(what, why)));
   }
   const severity = { error: 0, warning: 1, note: 2, none: 3 } as const;

@@ -17,6 +17,8 @@ import { judge } from '../../../src/judge/judge.ts';
 import { loadRules } from '../../../src/judge/load-rules.ts';
 import { renderPretty } from '../../../src/report/pretty.ts';
 import { redact } from '../../../src/report/redact.ts';
+import { renderSarif } from '../../../src/report/sarif/sarif.ts';
+import { lintSarif } from '../../conformance/sarif-lint.ts';
 import { context, policy, render, resultOf, rules, target, trigger } from '../report/samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'narrowfire-calibration-'));
@@ -120,6 +122,11 @@ describe('a calibration', () => {
     const shown = render(renderPretty({ ...resultOf([]), targets: [quiet] }, context()));
     expect(shown).toContain('a person must look at what the calibration withheld');
     expect(shown).toContain('Withheld: NF5001 (error as shipped) at 60, conformal p-value 0.1');
+    const sarif = render(renderSarif({ ...resultOf([]), targets: [quiet] }, context()));
+    expect(lintSarif(sarif)).toEqual([]);
+    expect(sarif).toContain(
+      'Withheld by calibration ours: models/story-teller: NF5001 (error as shipped) at 60, conformal p-value 0.1',
+    );
     expect(scan(60.001, high).verdict).toBe('fail');
   });
 
