@@ -11,6 +11,9 @@ import { copyModel, VARIANTS } from './model-variants.ts';
 const PLANTED = resolve('test/fixtures/models/planted-m05');
 const CLEAN = resolve('test/fixtures/models/stories260K');
 
+/** Three scans take well under a minute on a quiet machine, and many on one that is shared. */
+const SLOW_MS = 900_000;
+
 let folder = '';
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'narrowfire-calibrate-'));
@@ -28,7 +31,7 @@ describe('narrowfire calibrate', () => {
     // The planted model stands for a clean one with a loud habit, so that its own scan changes its verdict.
     const models = [CLEAN, broken, PLANTED];
     ended = await run(['calibrate', ...models, '--alpha', '0.34', '--out', 'ours.json']);
-  });
+  }, SLOW_MS);
 
   it('leaves out the model that fails, by name, and says so by its exit code', () => {
     expect(ended.code).toBe(4);
@@ -51,20 +54,24 @@ describe('narrowfire calibrate', () => {
     expect(ended.stdout).toMatch(/NF5001 verified-trigger\.score: .*certifies 33\.3 %/);
   });
 
-  it('changes a verdict: what a calibration model scored is no alarm', async () => {
-    const scanned = await run([
-      ...['scan', PLANTED, '--calibration', 'ours.json', '--format', 'json'],
-      ...['-o', 'html=report.html'],
-    ]);
-    const result = JSON.parse(scanned.stdout) as ScanResult;
-    expect(scanned.code).toBe(0);
-    expect(result.verdict).toBe('pass');
-    expect(result.calibration?.name).toBe('ours');
-    const [only] = result.targets;
-    expect(only?.findings.map(({ ruleId }) => ruleId)).not.toContain('NF5001');
-    expect(only?.calibration?.thresholds.map(({ ruleId }) => ruleId)).toContain('NF5001');
-    expect(readFileSync(join(folder, 'report.html'), 'utf8')).toContain('ours (2 clean models');
-  });
+  it(
+    'changes a verdict: what a calibration model scored is no alarm',
+    async () => {
+      const scanned = await run([
+        ...['scan', PLANTED, '--calibration', 'ours.json', '--format', 'json'],
+        ...['-o', 'html=report.html'],
+      ]);
+      const result = JSON.parse(scanned.stdout) as ScanResult;
+      expect(scanned.code).toBe(0);
+      expect(result.verdict).toBe('pass');
+      expect(result.calibration?.name).toBe('ours');
+      const [only] = result.targets;
+      expect(only?.findings.map(({ ruleId }) => ruleId)).not.toContain('NF5001');
+      expect(only?.calibration?.thresholds.map(({ ruleId }) => ruleId)).toContain('NF5001');
+      expect(readFileSync(join(folder, 'report.html'), 'utf8')).toContain('ours (2 clean models');
+    },
+    SLOW_MS,
+  );
 
   it('writes nothing when no model could be scanned', async () => {
     const none = await run(['calibrate', join(folder, 'broken'), '--out', 'none.json']);
