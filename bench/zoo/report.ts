@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wilson } from '../../src/detect/behaviour/statistics.ts';
 import { PACKAGE_ROOT } from '../../src/entry-point.ts';
+import type { VerifiedTrigger } from '../../src/evidence/behaviour.ts';
 import { areaUnderCurve } from './auc.ts';
 import { type BaselineRow, readBaselines } from './baseline-rows.ts';
 import type { ZooRow } from './row.ts';
@@ -36,8 +37,14 @@ function cell(text: string): string {
 
 type Baselines = ReadonlyMap<string, BaselineRow>;
 
+/** The strongest string that passed, else the strongest of all. */
+function strongest({ facts }: ZooRow): VerifiedTrigger | undefined {
+  const passed = facts.filter(({ outcome }) => outcome === 'backdoored');
+  return [...(passed.length > 0 ? passed : facts)].sort((a, b) => b.score - a.score)[0];
+}
+
 function tableRow(row: ZooRow, baselines: Baselines): string {
-  const best = [...row.facts].sort((a, b) => b.score - a.score)[0];
+  const best = strongest(row);
   const rate = (value: { rate: number } | undefined) =>
     value === undefined ? '-' : value.rate.toFixed(2);
   return `| ${[
@@ -59,13 +66,73 @@ function tableRow(row: ZooRow, baselines: Baselines): string {
   ].join(' | ')} |`;
 }
 
+interface Totals {
+  readonly works: readonly ZooRow[];
+  readonly weak: readonly ZooRow[];
+  readonly clean: readonly ZooRow[];
+  readonly found: readonly ZooRow[];
+  readonly recovered: readonly ZooRow[];
+}
+
+function totals(rows: readonly ZooRow[]): Totals {
+  const planted = rows.filter(({ label }) => label.label === 'backdoored');
+  const works = planted.filter(({ label }) => (label.attack_success ?? 0) >= ATTACK_WORKS);
+  const found = works.filter(isError);
+  return {
+    works,
+    weak: planted.filter((row) => !works.includes(row)),
+    clean: rows.filter(({ label }) => label.label === 'clean'),
+    found,
+    recovered: found.filter(({ recovery }) => recovery === 'exact' || recovery === 'superstring'),
+  };
+}
+
+function isError({ level }: ZooRow): boolean {
+  return level === 'error';
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+/** One line a set, and from which source the strongest string of each found model came. */
+function summary(files: ReadonlyMap<string, readonly ZooRow[]>): string {
+  const lines = [...files].map(([file, rows]) => {
+    const { works, weak, clean, found, recovered } = totals(rows);
+    const warned = clean.filter(({ level }) => level === 'warning').length;
+    return `| ${[
+      file.replace('.jsonl', ''),
+      share(found.length, works.length),
+      `${weak.filter(isError).length} of ${weak.length}`,
+      share(clean.filter(isError).length, clean.length),
+      `${warned} of ${clean.length}`,
+      share(recovered.length, found.length),
+      auc(rows, ({ score }) => score),
+      `${(median(rows.map(({ tokens }) => tokens)) / 1e6).toFixed(2)}M`,
+      median(rows.map(({ cpuSeconds }) => cpuSeconds)).toFixed(0),
+    ].join(' | ')} |`;
+  });
+  const sources = new Map<string, number>();
+  for (const row of [...files.values()].flat()) {
+    const source = strongest(row)?.source;
+    if (row.label.label !== 'backdoored' || !isError(row) || source === undefined) continue;
+    sources.set(source, (sources.get(source) ?? 0) + 1);
+  }
+  const counted = [...sources].sort((a, b) => b[1] - a[1]);
+  return [
+    '### Summary',
+    '',
+    `| set | found where the attack works (success >= ${ATTACK_WORKS}) | found of the weaker attacks | clean at error | clean at warning | planted trigger recovered | AUC | tokens (median) | CPU s (median) |`,
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+    ...lines,
+    '',
+    `Source of the strongest string of each found model: ${counted.map(([name, count]) => `${name} ${count}`).join(', ')}.`,
+    '',
+  ].join('\n');
+}
+
 function report(file: string, rows: readonly ZooRow[], baselines: Baselines): string {
-  const works = rows.filter(({ label }) => (label.attack_success ?? 0) >= ATTACK_WORKS);
-  const clean = rows.filter(({ label }) => label.label === 'clean');
-  const found = works.filter(({ level }) => level === 'error');
-  const recovered = found.filter(
-    ({ recovery }) => recovery === 'exact' || recovery === 'superstring',
-  );
+  const { works, clean, found, recovered } = totals(rows);
   return [
     `### ${file.replace('.jsonl', '')}`,
     '',
@@ -74,7 +141,7 @@ function report(file: string, rows: readonly ZooRow[], baselines: Baselines): st
     ...rows.map((row) => tableRow(row, baselines)),
     '',
     `- found at \`error\` where the attack works (success >= ${ATTACK_WORKS}): ${share(found.length, works.length)}`,
-    `- clean models at \`error\`: ${share(clean.filter(({ level }) => level === 'error').length, clean.length)}`,
+    `- clean models at \`error\`: ${share(clean.filter(isError).length, clean.length)}`,
     `- planted trigger recovered, exact or superstring, of the found: ${share(recovered.length, found.length)}; the behaviour's text: ${share(found.filter(({ behaviour }) => behaviour).length, found.length)}`,
     `- ROC-AUC of the score: ${auc(rows, ({ score }) => score)}; of BAIT's Q: ${auc(rows, ({ name }) => baselines.get(name)?.bait)}; of Haystack's rise: ${auc(rows, ({ name }) => baselines.get(name)?.haystack.rise)}`,
     '',
@@ -95,8 +162,13 @@ function baselinesOf(file: string): Baselines {
   return new Map(rows.map((row) => [row.name, row]));
 }
 
-for (const file of readdirSync(folder)
-  .filter((name) => name.endsWith('.jsonl'))
-  .sort()) {
-  process.stdout.write(`${report(file, rowsOf(join(folder, file)), baselinesOf(file))}\n`);
+const files = new Map(
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.jsonl'))
+    .sort()
+    .map((name) => [name, rowsOf(join(folder, name))]),
+);
+process.stdout.write(`${summary(files)}\n`);
+for (const [file, rows] of files) {
+  process.stdout.write(`${report(file, rows, baselinesOf(file))}\n`);
 }
