@@ -73,16 +73,15 @@ export async function recoverTrigger(
     ownLeads,
     begins.map((text) => [...trial.tokens, ...text]),
   );
-  const cut = cutBehind(ownLeads, begins);
   const foreign = foreignStrings(known.tried, [trial.tokens, ...written], core);
   const single = await singleParts(attempt, [...bare, ...foreign], minShare);
-  const others = differentStrings(single.map(({ tokens }) => tokens));
   const stood = single.find(({ behind }) => behind !== undefined);
+  const word = stood && (await shortened(probe, attempt, stood, minShare));
+  const others = differentStrings([...(word ? [word] : []), ...single].map(({ tokens }) => tokens));
   const found =
     (await sharedPart(attempt, bare, minShare)) ??
-    (stood && (await shortened(probe, attempt, stood, minShare))) ??
-    (await sharedPart(attempt, cut, minShare)) ??
-    (await sharedPart(attempt, [...ownLeads, ...leadsBefore(written, core)], 0));
+    (await sharedPart(attempt, [...ownLeads, ...leadsBefore(written, core)], 0)) ??
+    word;
   if (found !== undefined) {
     const run = [...found.tokens, ...(found.behind ?? []), ...core, ...after];
     return { minimal, extended: run.slice(0, MAX_RUN), others };
