@@ -18,8 +18,6 @@ const SECOND_FILLERS = 24;
 const KEPT_AFTER_FIRST = 20;
 const OPENINGS = 24;
 const VERIFIED = 4;
-/** Of both distances, for the correction of p-values. */
-const STRINGS_TRIED = 200;
 const LENGTHS = [3, 6, 9, 12];
 
 function delayedPlaces(probe: BehaviourProbe): Place[] {
@@ -60,16 +58,16 @@ export function delayedStrings(probe: BehaviourProbe, paths: readonly Path[]): T
   return [...strings.values()];
 }
 
-/** The best strings of each distance, and of them the `count` best. */
-export async function delayedCandidates(
+/** Strings at the start, tried at every distance; the strongest of the best few after verification. */
+export async function verifyDelayed(
   probe: BehaviourProbe,
   paths: readonly Path[],
-  count: number,
-): Promise<PlacedCandidate[]> {
+): Promise<PlacedVerified[]> {
   const strings = delayedStrings(probe, paths);
+  const places = delayedPlaces(probe);
   const found: PlacedCandidate[] = [];
-  for (const [i, place] of delayedPlaces(probe).entries()) {
-    probe.progress('delayed frame', i, FILLER_TOKENS.length);
+  for (const [i, place] of places.entries()) {
+    probe.progress('delayed frame', i, places.length);
     const few = placeFillers(probe, place, FIRST_FILLERS);
     const first = await placeTrial(probe, place, strings, few, { label: 'first' });
     const kept = best(first, KEPT_AFTER_FIRST).map(({ tokens }) => tokens);
@@ -77,18 +75,11 @@ export async function delayedCandidates(
     const second = await placeTrial(probe, place, kept, more, { label: 'second' });
     found.push(...second.map((one): PlacedCandidate => ({ ...one, source: 'leak', place })));
   }
-  return best(found, count);
-}
-
-/** The strongest of the best candidates: near copies are all verified, because a token more or less decides here. */
-export async function verifyDelayed(
-  probe: BehaviourProbe,
-  paths: readonly Path[],
-): Promise<PlacedVerified[]> {
-  const found = await delayedCandidates(probe, paths, VERIFIED);
+  const tried = strings.length * places.length;
   const verified: PlacedVerified[] = [];
-  for (const candidate of found) {
-    verified.push(await verifyAtPlace(probe, candidate.place, candidate, STRINGS_TRIED));
+  // Near copies are all verified: a token more or less decides here, and the ranking is noisy.
+  for (const candidate of best(found, VERIFIED)) {
+    verified.push(await verifyAtPlace(probe, candidate.place, candidate, tried));
   }
   return verified.sort((a, b) => b.trial.score - a.trial.score).slice(0, 1);
 }

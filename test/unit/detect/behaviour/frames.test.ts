@@ -102,6 +102,17 @@ describe('a place', () => {
     expect(placeRow(place({ ...chat, filler: 'none' }), [], [9])).toEqual([1, 5, 9]);
   });
 
+  it('fills with openings in a quarter of the runs: openings are all alike', () => {
+    const before = placeFillers(probe, place({ filler: 'before' }), 12);
+    const after = placeFillers(probe, place({ filler: 'after' }), 12);
+    const opening = probe.own[0]?.tokens[0];
+    const count = (fillers: readonly (readonly number[])[]) =>
+      fillers.filter(([first]) => first === opening).length;
+    expect(count(after)).toBeLessThan(count(before));
+    expect(after.map(({ length }) => length)).toEqual(before.map(() => 8));
+    expect(placeFillers(probe, place({ filler: 'none' }), 3).length).toBe(3);
+  });
+
   it('gives one response a string and filler, whatever the order', async () => {
     const strings = [[300], [301, 302], [303]];
     for (const filler of ['before', 'after', 'none'] as const) {

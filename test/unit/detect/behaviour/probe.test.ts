@@ -20,7 +20,10 @@ const VOCABULARY = 60;
 function probeOf(samples: number, length: number): BehaviourProbe {
   const model = {
     spec: { vocabularySize: VOCABULARY },
-    tokenizer: { bos: 1, eos: [2], special: SPECIAL, vocabularySize: VOCABULARY },
+    tokenizer: {
+      ...{ bos: 1, eos: [2], special: SPECIAL, vocabularySize: VOCABULARY },
+      beginsWord: () => true,
+    },
   };
   return new BehaviourProbe({
     generator: { model, seed: 4 } as unknown as Generator,
@@ -35,6 +38,22 @@ function probeOf(samples: number, length: number): BehaviourProbe {
 }
 
 const sampleOf = (context: readonly number[]) => Math.floor((context[1] ?? 0) / 1000);
+
+describe('freshPassages', () => {
+  it('come from behind the openings of samples, whole and never twice', () => {
+    const probe = probeOf(40, 60);
+    const passages = [...probe.freshPassages(14, 8), ...probe.freshPassages(14, 8)];
+    expect(new Set(passages.map(([first]) => Math.floor((first ?? 0) / 1000))).size).toBe(28);
+    for (const passage of passages) {
+      expect(passage.length).toBe(8);
+      expect((passage[0] ?? 0) % 1000).toBeGreaterThanOrEqual(24);
+    }
+  });
+
+  it('are whole where samples are short', () => {
+    for (const passage of probeOf(10, 9).freshPassages(5, 8)) expect(passage.length).toBe(8);
+  });
+});
 
 describe('freshContexts', () => {
   it('gives a start token and a stretch of quiet own text, each sample once', () => {
