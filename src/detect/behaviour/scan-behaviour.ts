@@ -6,6 +6,7 @@ import type { CandidateSource, Frame, VerifiedTrigger } from '../../evidence/beh
 import type { NotCovered } from '../../evidence/evidence.ts';
 import type { Corpus } from '../../probe/corpus.ts';
 import type { Generator } from '../../probe/generation.ts';
+import { agreeOnFixedTexts } from './agree.ts';
 import { type BaseModel, searchAgainstBase } from './base-search.ts';
 import { verifyDelayed } from './delayed.ts';
 import { explain } from './explain.ts';
@@ -140,7 +141,7 @@ export async function scanBehaviour(input: BehaviourInput): Promise<BehaviourRes
   const scores = [...framed.map(([one]) => one.trial.score), ...evidence.map(({ score }) => score)];
   return {
     // Scores against a base have another zero: they take no part in the best score.
-    evidence: [...evidence, ...againstBase],
+    evidence: [...agreeOnFixedTexts(evidence), ...againstBase],
     notCovered,
     probe,
     verified: framed.map(([one]) => one),
