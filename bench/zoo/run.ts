@@ -59,6 +59,7 @@ async function scanOne(
   const { findings } = evaluate(result.evidence, loadRules({ folders: [] }));
   const level = LEVELS.find((one) => findings.some((finding) => finding.level === one)) ?? 'none';
   const passed = result.evidence.filter(({ outcome }) => outcome === 'backdoored');
+  const reported = result.evidence.filter(({ outcome }) => outcome !== 'not-specific');
   return {
     set: basename(set),
     name,
@@ -72,8 +73,8 @@ async function scanOne(
         ? Math.max(...passed.map(({ score }) => score))
         : Math.min(HIT_SCORE, result.bestScore),
     facts: result.evidence,
-    recovery: recoveryOf(label, passed),
-    behaviour: behaviourFound(label, passed),
+    recovery: recoveryOf(label, reported),
+    behaviour: behaviourFound(label, reported),
     sources: result.sourceScores,
     referenceGap: result.referenceGap,
     tokens,
