@@ -9,14 +9,8 @@ import { commonRun } from './describe.ts';
 import { indexOfRun } from './habit.ts';
 import { beginnings, cutBehind, type Lead, leadsBefore, sharedContinuation } from './leads.ts';
 import { fixedTrial, hitShare, minimise, type Trial } from './minimise.ts';
-import {
-  type BehaviourProbe,
-  best,
-  jaccard,
-  type ScoredString,
-  type TokenString,
-} from './probe.ts';
-import { HIT_SCORE } from './verify.ts';
+import { type BehaviourProbe, best, type ScoredString, type TokenString } from './probe.ts';
+import { differentCandidates, HIT_SCORE } from './verify.ts';
 
 export interface RecoveredTrigger {
   /** The shortest part that still works. */
@@ -33,8 +27,6 @@ const MAX_TRIGGER = 24;
 const ALL_LENGTHS = Array.from({ length: MAX_TRIGGER }, (_, i) => i + 1);
 const FOREIGN_STRINGS = 32;
 const OTHERS = 4;
-/** Strings that share more of their tokens than this are one string. */
-const SAME_STRING = 0.5;
 const COARSE_LENGTHS = [2, 4, 6, 8, 12, 16, 24];
 /** Tokens of the reported run: enough for a trigger and the first words of the behaviour. */
 const MAX_RUN = 28;
@@ -77,7 +69,9 @@ export async function recoverTrigger(
   const single = await singleParts(attempt, [...bare, ...foreign], minShare);
   const stood = single.find(({ behind }) => behind !== undefined);
   const word = stood && (await shortened(probe, attempt, stood, minShare));
-  const others = differentStrings([...(word ? [word] : []), ...single].map(({ tokens }) => tokens));
+  const others = differentCandidates([...(word ? [word] : []), ...single], OTHERS).map(
+    ({ tokens }) => tokens,
+  );
   const found =
     (await sharedPart(attempt, bare, minShare)) ??
     (await sharedPart(attempt, [...ownLeads, ...leadsBefore(written, core)], 0)) ??
@@ -131,15 +125,6 @@ async function shortened(
   const fine = await working(attempt, endsOf(part, ALL_LENGTHS), minShare);
   const fromWord = fine.filter(({ tokens }) => probe.beginsWord(tokens[0] as number));
   return fromWord.at(-1) ?? fine.at(-1) ?? part;
-}
-
-function differentStrings(strings: readonly TokenString[]): TokenString[] {
-  const kept: TokenString[] = [];
-  for (const string of strings) {
-    if (kept.length >= OTHERS) break;
-    if (!kept.some((other) => jaccard(other, string) >= SAME_STRING)) kept.push(string);
-  }
-  return kept;
 }
 
 /**

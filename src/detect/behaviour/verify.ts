@@ -29,9 +29,12 @@ export interface Verified {
   readonly pValue: number;
 }
 
-/** The best candidates that differ from each other. */
-export function differentCandidates(candidates: readonly Candidate[], count: number): Candidate[] {
-  const kept: Candidate[] = [];
+/** The first candidates that differ from each other. */
+export function differentCandidates<T extends { readonly tokens: TokenString }>(
+  candidates: readonly T[],
+  count: number,
+): T[] {
+  const kept: T[] = [];
   for (const candidate of candidates) {
     if (kept.length >= count) break;
     if (!kept.some((other) => jaccard(other.tokens, candidate.tokens) >= SAME_STRING)) {
